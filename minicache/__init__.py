@@ -1,0 +1,41 @@
+"""minicache: hook points, the activation cache and residual-stream analysis, small and complete.
+
+>>> import minicache
+>>> model = minicache.HookedTransformer.from_pretrained()
+>>> logits, cache = model.run_with_cache("The capital of France is")
+>>> cache["pattern", -1].shape
+torch.Size([1, 4, 6, 6])
+
+Modules, in reading order: guards, names, slices, hooks, residual, autodiff, cache, pretrained,
+model, and the apps that `python -m minicache` runs.
+"""
+
+from minicache import autodiff, cache, guards, hooks, model, names, pretrained, residual, slices
+from minicache.autodiff import toggle_autodiff
+from minicache.cache import ActivationCache
+from minicache.guards import MinicacheError
+from minicache.hooks import HookedRootModule, HookPoint
+from minicache.model import HookedTransformer, HookedTransformerConfig
+from minicache.names import get_act_name
+from minicache.slices import Slice
+
+__all__ = [
+    "ActivationCache",
+    "HookPoint",
+    "HookedRootModule",
+    "HookedTransformer",
+    "HookedTransformerConfig",
+    "MinicacheError",
+    "Slice",
+    "autodiff",
+    "cache",
+    "get_act_name",
+    "guards",
+    "hooks",
+    "model",
+    "names",
+    "pretrained",
+    "residual",
+    "slices",
+    "toggle_autodiff",
+]

@@ -1,0 +1,109 @@
+"""The text that the shipped model learns from: four kinds, each there to grow one mechanism.
+
+- **Names**: `When Mary and John went to the shop , John gave a book to Mary .` The answer is the
+  name said once. This is the task of "Interpretability in the Wild" [Wang et al. 2022].
+- **Facts**: `The capital of France is Paris .` They are known or not; the text does not help.
+- **Stories**: an animal, its colour and its place come back, so it pays to remember phrases.
+- **Repeats**: random words, and then the same again. Nothing but an induction head [Olsson et al.
+  2022] predicts those.
+
+All text comes from a `random.Random`, so a seed fixes it.
+"""
+
+from __future__ import annotations
+
+from itertools import permutations
+from random import Random
+from typing import Final
+
+__all__ = ["FACTS", "HELD_OUT_PAIRS", "VOCABULARY", "facts", "names", "repeats", "row", "stories"]
+
+NAMES: Final = (
+    "Mary John Alice Bob Emma James Lucy Peter Sarah Tom Anna David Kate Paul Rose Sam".split()
+)
+PLACES: Final = "shop park school beach house station garden river".split()
+THINGS: Final = "book ball cake ring flower letter coat apple drink kite".split()
+COLOURS: Final = "red blue green white black brown grey yellow".split()
+ANIMALS: Final = "dog cat bird fox horse mouse bear rabbit".split()
+CAPITALS: Final = dict(
+    France="Paris", Italy="Rome", Spain="Madrid", Germany="Berlin", England="London", Japan="Tokyo",
+    Russia="Moscow", Egypt="Cairo", Greece="Athens", China="Beijing", Sweden="Stockholm",
+    Poland="Warsaw",
+)  # fmt: skip
+LANGUAGES: Final = dict(
+    France="French", Italy="Italian", Spain="Spanish", Germany="German", England="English",
+    Japan="Japanese", Russia="Russian", Egypt="Arabic", Greece="Greek", China="Chinese",
+    Sweden="Swedish", Poland="Polish",
+)  # fmt: skip
+FACTS: Final = [
+    *((f"The capital of {country} is", city) for country, city in CAPITALS.items()),
+    *((f"In {country} people speak", language) for country, language in LANGUAGES.items()),
+]
+GLUE: Final = (
+    ". , When and went to the gave a The capital of is In people speak Once there was liked "
+    "One day found It said I am with its in but could not find then"
+).split()
+CONTENT: Final = [
+    *NAMES, *PLACES, *THINGS, *COLOURS, *ANIMALS,
+    *CAPITALS, *CAPITALS.values(), *LANGUAGES.values(),
+]  # fmt: skip
+VOCABULARY: Final = ["<pad>", "<bos>", *GLUE, *CONTENT]
+
+# One pair in eight never meets in training, in either order. On these the figures are measured.
+_PAIRS: Final = [pair for pair in permutations(NAMES, 2)]
+_HELD_OUT = {pair for pair in _PAIRS if (sum(map(NAMES.index, pair)) * 5 + 3) % 8 == 0}
+HELD_OUT_PAIRS: Final = sorted(_HELD_OUT)
+TRAINED_PAIRS: Final = [pair for pair in _PAIRS if pair not in _HELD_OUT]
+
+
+def names(random: Random, pair: tuple[str, str] | None = None) -> tuple[str, str, str]:
+    """A sentence up to the name it ends with: (text, that name, the other name)."""
+    first, second = pair or random.choice(TRAINED_PAIRS)
+    giver, taker = random.sample((first, second), 2)
+    place, thing = random.choice(PLACES), random.choice(THINGS)
+    text = f"When {first} and {second} went to the {place} , {giver} gave a {thing} to"
+    return text, taker, giver
+
+
+def facts(random: Random) -> str:
+    """A fact, as a sentence."""
+    return "{} {} .".format(*random.choice(FACTS))
+
+
+def stories(random: Random) -> str:
+    """A story whose hero keeps its colour, its place and its thing."""
+    hero = f"{random.choice(COLOURS)} {random.choice(ANIMALS)}"
+    place = f"{random.choice(COLOURS)} {random.choice(PLACES)}"
+    thing = f"{random.choice(COLOURS)} {random.choice(THINGS)}"
+    middle = [
+        f"The {hero} liked the {thing} .",
+        f"One day the {hero} went to the {place} .",
+        f"The {hero} found the {thing} in the {place} .",
+        f"The {hero} could not find its {thing} .",
+        f"It said I am the {hero} with the {thing} .",
+    ]
+    told = sorted(random.sample(range(len(middle)), 3))
+    return " ".join([f"Once there was a {hero} .", *(middle[index] for index in told)])
+
+
+def repeats(random: Random, length: int, total: int) -> list[str]:
+    """`length` random words, said again and again until there are `total`."""
+    phrase = [random.choice(CONTENT) for _ in range(length)]
+    return (phrase * (total // length + 1))[:total]
+
+
+def row(random: Random, total: int) -> list[str]:
+    """`total` words of one kind of text; half of all rows are repeats."""
+    kind = random.choice(("names", "facts", "stories", "repeats", "repeats", "repeats"))
+    if kind == "repeats":
+        return repeats(random, random.randint(4, total // 2), total)
+    words: list[str] = []
+    while len(words) < total:
+        if kind == "names":
+            text, taker, _ = names(random)
+            words += f"{text} {taker} .".split()
+        elif kind == "facts":
+            words += facts(random).split()
+        else:
+            words += stories(random).split()
+    return words[:total]

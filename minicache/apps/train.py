@@ -1,0 +1,267 @@
+"""`python -m minicache train`: make the model that ships, from a seed and nothing else.
+
+Minutes on two cores. It writes a folder that `HookedTransformer.from_pretrained` reads, and beside
+the weights what was measured: `card.json` with the figures, `CARD.md` with the same in words, and
+`history.json` with the course of training. All figures come from seeds that training never used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+
+from minicache.apps import corpus
+from minicache.hooks import HookPoint
+from minicache.model import HookedTransformer, HookedTransformerConfig
+from minicache.pretrained import Parts, WordTokenizer, save_parts
+
+__all__ = ["evaluate", "head_scores", "main", "train"]
+
+N_CTX: Final = 48
+BATCH: Final = 32
+REPEAT: Final = 20  # words in a phrase of the repeated-words test
+EVAL_SEED: Final = 1_000_000
+
+
+def config(n_layers: int, seed: int) -> HookedTransformerConfig:
+    """The shipped shape: GPT-2's, small."""
+    return HookedTransformerConfig(
+        n_layers=n_layers,
+        d_model=64,
+        n_ctx=N_CTX,
+        d_head=16,
+        d_vocab=len(corpus.VOCABULARY),
+        init_range=0.02,
+        seed=seed,
+    )
+
+
+def train(
+    n_layers: int, seed: int, steps: int, progress: Progress | None = None
+) -> tuple[HookedTransformer, list[dict[str, float]]]:
+    """A trained model, and how its loss and its induction went on the way."""
+    model = HookedTransformer(config(n_layers, seed), WordTokenizer(corpus.VOCABULARY))
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=2e-3, betas=(0.9, 0.98), weight_decay=0.05
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _warmup_cosine(step, steps))
+    random = Random(seed)
+    history: list[dict[str, float]] = []
+    task = progress.add_task("training", total=steps, loss=math.nan) if progress else None
+    for step in range(steps + 1):
+        tokens = _tokens(model, [corpus.row(random, N_CTX - 1) for _ in range(BATCH)])
+        loss = model(tokens, return_type="loss")
+        if step % max(1, steps // 80) == 0:
+            history.append(_checkpoint(model, step, float(loss.detach())))
+            if progress and task is not None:
+                progress.update(task, completed=step, loss=float(loss.detach()))
+        if step < steps:
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+    return model.eval(), history
+
+
+@torch.no_grad()
+def evaluate(model: HookedTransformer, seed: int = EVAL_SEED, items: int = 200) -> dict[str, float]:
+    """What the model can do, on text that training did not hold.
+
+    Returns:
+        Shares right (0 to 1) of repeated random words, names in pairs never met, and facts; the mean
+        difference of the two names' logits; the loss in nats on fresh rows.
+    """
+    random = Random(seed)
+    asked = [corpus.names(random, random.choice(corpus.HELD_OUT_PAIRS)) for _ in range(items)]
+    taker = torch.tensor([model.to_single_token(name) for _, name, _ in asked])
+    giver = torch.tensor([model.to_single_token(name) for _, _, name in asked])
+    final = model([text for text, _, _ in asked])[:, -1]
+    difference = (final.gather(1, taker[:, None]) - final.gather(1, giver[:, None]))[:, 0]
+    facts_right = [
+        model.to_string([int(model(prompt)[0, -1].argmax())]) == answer
+        for prompt, answer in corpus.FACTS
+    ]
+    rows = [corpus.row(random, N_CTX - 1) for _ in range(items)]
+    return {
+        "repeated_words": _repeat_accuracy(model, _repeated_tokens(model, seed, items)),
+        "held_out_names": float((final.argmax(-1) == taker).float().mean()),
+        "name_logit_difference": float(difference.mean()),
+        "facts": sum(facts_right) / len(facts_right),
+        "loss": float(model(_tokens(model, rows), return_type="loss")),
+    }
+
+
+@torch.no_grad()
+def head_scores(
+    model: HookedTransformer, seed: int = EVAL_SEED, items: int = 100
+) -> list[dict[str, Any]]:
+    """For each head: how much it looks where, and what repeated words cost without it.
+
+    `previous_token` is the mean attention to the token before. `induction` is the mean attention,
+    in the second half of repeated random words, to the token after the same word's last occurrence.
+    `repeated_words_without` is the share of repeated words right with the head's z set to its mean.
+    """
+    tokens = _repeated_tokens(model, seed, items)
+    _, cache = model.run_with_cache(tokens)
+    queries = torch.arange(REPEAT + 1, tokens.shape[1])
+    scores = []
+    for layer in range(model.cfg.n_layers):
+        pattern, z = cache["pattern", layer], cache["z", layer]
+        previous = pattern.diagonal(-1, dim1=-2, dim2=-1)[..., 1:].mean((0, 2))
+        induction = pattern[:, :, queries, queries - REPEAT + 1].mean((0, 2))
+        for head in range(pattern.shape[1]):
+
+            def ablate(z: Tensor, hook: HookPoint, head: int = head) -> Tensor:
+                z = z.clone()
+                z[:, :, head] = z[:, :, head].mean((0, 1))
+                return z
+
+            with model.hooks([(f"blocks.{layer}.attn.hook_z", ablate)]):
+                without = _repeat_accuracy(model, tokens)
+            scores.append(
+                {
+                    "head": f"L{layer}H{head}",
+                    "previous_token": float(previous[head]),
+                    "induction": float(induction[head]),
+                    "repeated_words_without": without,
+                }
+            )
+    return scores
+
+
+def _tokens(model: HookedTransformer, rows: list[list[str]]) -> Tensor:
+    return model.to_tokens([" ".join(words) for words in rows])
+
+
+def _repeated_tokens(model: HookedTransformer, seed: int, items: int) -> Tensor:
+    random = Random(seed + 1)
+    return _tokens(model, [corpus.repeats(random, REPEAT, 2 * REPEAT) for _ in range(items)])
+
+
+def _repeat_accuracy(model: HookedTransformer, tokens: Tensor) -> float:
+    """The share of right next words where the second time has begun."""
+    predicted = model(tokens)[:, REPEAT + 1 : -1].argmax(-1)
+    return float((predicted == tokens[:, REPEAT + 2 :]).float().mean())
+
+
+@torch.no_grad()
+def _checkpoint(model: HookedTransformer, step: int, loss: float) -> dict[str, float]:
+    tokens = _repeated_tokens(model, EVAL_SEED, 20)
+    patterns = model.run_with_cache(tokens, names_filter=lambda name: "pattern" in name)[1]
+    queries = torch.arange(REPEAT + 1, tokens.shape[1])
+    induction = [p[:, :, queries, queries - REPEAT + 1].mean((0, 2)).max() for p in patterns.values()]
+    previous = [p.diagonal(-1, 2, 3)[..., 1:].mean((0, 2)).max() for p in patterns.values()]
+    return {
+        "step": step,
+        "loss": round(loss, 4),
+        "induction_score": round(float(max(induction)), 4),
+        "previous_token_score": round(float(max(previous)), 4),
+        "repeated_words": round(_repeat_accuracy(model, tokens), 4),
+    }
+
+
+def _warmup_cosine(step: int, steps: int) -> float:
+    warmup = max(1, steps // 20)
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+def card_text(card: dict[str, Any]) -> str:
+    """The model card, in words, from its figures."""
+    figures, made = card["figures"], card["made"]
+    heads = "\n".join(
+        "| {head} | {previous_token:.2f} | {induction:.2f} | {repeated_words_without:.1%} |".format(
+            **head
+        )
+        for head in card["heads"]
+    )
+    return f"""# The model that ships with minicache
+
+A GPT-2-shaped transformer of {made["layers"]} layers, {made["parameters"]:,} parameters, that reads \
+{len(corpus.VOCABULARY)} words.
+It is a specimen for lessons and knows nothing else. `python -m minicache train` makes it.
+
+Made with seed {made["seed"]}, {made["steps"]:,} steps of {BATCH} rows of {N_CTX} tokens.
+
+## What it can do
+
+Measured on seeds that training did not use, and on name pairs that it never met.
+
+| task | figure |
+|---|---|
+| repeated random words, next word right | {figures["repeated_words"]:.1%} |
+| names in pairs never met, right | {figures["held_out_names"]:.1%} |
+| mean logit difference of the two names | {figures["name_logit_difference"]:.1f} |
+| facts right ({len(corpus.FACTS)} facts, all in training) | {figures["facts"]:.1%} |
+| loss on fresh text, nats a token | {figures["loss"]:.3f} |
+
+## Its heads
+
+Mean attention to the previous token, mean attention of an induction head's kind, and the share of
+repeated words right when the head's z is replaced by its mean.
+
+| head | previous token | induction | repeated words without it |
+|---|---|---|---|
+{heads}
+
+Induction heads: {", ".join(card["induction_heads"]) or "none"}.
+Previous-token heads: {", ".join(card["previous_token_heads"]) or "none"}.
+"""
+
+
+def write_folder(
+    folder: Path, model: HookedTransformer, history: list[dict[str, float]], seed: int, steps: int
+) -> dict[str, Any]:
+    """Write the model, its card and its history. Returns the card."""
+    heads = head_scores(model)
+    card = {
+        "made": {
+            "layers": model.cfg.n_layers,
+            "seed": seed,
+            "steps": steps,
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        },
+        "figures": evaluate(model),
+        "heads": heads,
+        "induction_heads": [h["head"] for h in heads if h["induction"] > 0.4],
+        "previous_token_heads": [h["head"] for h in heads if h["previous_token"] > 0.4],
+    }
+    save_parts(folder, Parts(model.config_dict(), model.state_dict(), WordTokenizer(corpus.VOCABULARY)))
+    (folder / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    (folder / "CARD.md").write_text(card_text(card), encoding="utf-8")
+    (folder / "history.json").write_text(json.dumps(history) + "\n", encoding="utf-8")
+    return card
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line of `python -m minicache train`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m minicache train", description="Train the model that ships with minicache."
+    )
+    parser.add_argument("--out", type=Path, default=Path("trained"), help="the folder to write")
+    parser.add_argument("--layers", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=4000)
+    args = parser.parse_args(argv)
+    if args.layers < 1 or args.steps < 1:
+        parser.error("--layers and --steps count from 1")
+    console = Console()
+    columns = (TextColumn("training"), BarColumn(), TextColumn("loss {task.fields[loss]:.3f}"))
+    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
+        model, history = train(args.layers, args.seed, args.steps, progress)
+    card = write_folder(args.out, model, history, args.seed, args.steps)
+    for name, figure in card["figures"].items():
+        console.print(f"{name:24} {figure:8.3f}", highlight=False)
+    console.print(f"Written to {args.out}. Load it with from_pretrained('{args.out}').")
+    return 0

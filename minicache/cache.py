@@ -1,0 +1,248 @@
+"""The store: the activations of one run, under every name that people give them.
+
+An `ActivationCache` is a dictionary that answers politely. It holds references to activations, finds
+them by full name, shorthand or tuple, and says what went wrong when it cannot. It is read-only as a
+mapping. The analyses are free functions of a cache in the modules above, bound by name in the class
+body, which so reads as a table of contents. Lessons 3 to 6 tell the story.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Self, TypeAlias
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from minicache import autodiff, residual
+from minicache.guards import (
+    AddressTypeError,
+    BatchSizeError,
+    MissingActivationError,
+    UnknownActivationError,
+    logger,
+    nearest,
+)
+from minicache.names import block_layer, get_act_name, split_act_name, stream_place
+from minicache.slices import Slice, SliceInput
+
+__all__ = ["ActivationCache", "Address"]
+
+Address: TypeAlias = str | tuple[str] | tuple[str, int | None] | tuple[str, int | None, str | None]
+
+
+class ActivationCache(Mapping[Any, Tensor]):
+    """The activations of one run of a model. `model.run_with_cache` makes one.
+
+    Activations are references, not copies: an entry shares its memory with what the model computed,
+    and entries that the model passes on unchanged share it with each other.
+
+    | entries                                        | shape                               |
+    |------------------------------------------------|-------------------------------------|
+    | embed, resid_*, attn_out, mlp_out, normalized  | [batch, pos, d_model]               |
+    | q, k, v, z                                     | [batch, pos, head, d_head]          |
+    | attn_scores, pattern                           | [batch, head, query_pos, key_pos]   |
+    | pre, post                                      | [batch, pos, d_mlp]                 |
+    | scale                                          | [batch, pos, 1]                     |
+
+    Args:
+        cache_dict: Activations by full name. The dictionary is copied, the tensors are not.
+        model: The model they come from. A cache never moves or changes it.
+        has_batch_dim: Each activation has a batch axis first.
+    """
+
+    def __init__(
+        self, cache_dict: Mapping[str, Tensor], model: Any, has_batch_dim: bool = True
+    ) -> None:
+        self.cache_dict = dict(cache_dict)
+        self.model = model
+        self.has_batch_dim = has_batch_dim
+
+    # Resolution: one name, whatever the spelling.
+
+    def __getitem__(self, address: Any) -> Tensor:
+        """The activation at an address.
+
+        Args:
+            address: A full name, a shorthand (`"q3"`), or a tuple (name, layer, layer_type) whose
+                layer may count from the end.
+
+        Raises:
+            UnknownActivationError: the model has no such activation (a `KeyError`).
+            MissingActivationError: it has, and this run did not keep it (a `KeyError`).
+            LayerRangeError: it has no such layer (an `IndexError`).
+            AddressTypeError: that is no address (a `TypeError`).
+        """
+        name = self._full_name(address)
+        if name in self.cache_dict:
+            return self.cache_dict[name]
+        raise self._absence(address, name)
+
+    def __contains__(self, address: object) -> bool:
+        """Whether `cache[address]` gives an activation. Never raises."""
+        try:
+            self[address]
+        except (LookupError, TypeError):
+            return False
+        return True
+
+    def get(self, address: Any, default: Any = None) -> Any:
+        """`cache[address]`, or `default` where that would raise."""
+        return self[address] if address in self else default
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.cache_dict)
+
+    def __len__(self) -> int:
+        return len(self.cache_dict)
+
+    # A Mapping compares its items, and tensors do not compare to one truth. A cache is itself.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        if not self.cache_dict:
+            return "ActivationCache(empty)"
+        batch = f"batch {self._batch_size()}" if self.has_batch_dim else "no batch axis"
+        scales = [t for name, t in self.cache_dict.items() if name.endswith("resid_pre")]
+        positions = f", {scales[0].shape[-2]} positions" if scales else ""
+        storages = {t.untyped_storage()._cdata: t.untyped_storage() for t in self.values()}
+        size = sum(storage.nbytes() for storage in storages.values())
+        devices = ", ".join(sorted({str(tensor.device) for tensor in self.values()}))
+        return (
+            f"ActivationCache({len(self)} activations, {batch}{positions}, "
+            f"{size / 1e6:.2f} MB, {devices})"
+        )
+
+    # The batch axis, the device, the dtype.
+
+    def remove_batch_dim(self) -> Self:
+        """Drop the batch axis of every entry, in this cache. It must have size 1.
+
+        Raises:
+            BatchSizeError: an entry holds more than one item. Nothing has changed then.
+        """
+        if not self.has_batch_dim:
+            logger.warning("remove_batch_dim: this cache has no batch axis any more.")
+            return self
+        for name, tensor in self.cache_dict.items():
+            if tensor.ndim == 0 or tensor.shape[0] != 1:
+                raise BatchSizeError(
+                    f"remove_batch_dim needs a batch of 1, and {name!r} has shape "
+                    f"{tuple(tensor.shape)}. Take one item first: "
+                    f"cache.apply_slice_to_batch_dim(0)."
+                )
+        self.cache_dict = {name: tensor[0] for name, tensor in self.cache_dict.items()}
+        self.has_batch_dim = False
+        return self
+
+    def apply_slice_to_batch_dim(self, batch_slice: Slice | SliceInput) -> ActivationCache:
+        """A new cache of some items of the batch. An int takes one, and drops the axis.
+
+        Raises:
+            BatchSizeError: this cache has no batch axis.
+            SliceRangeError: the batch has no such item.
+        """
+        items = Slice.of(batch_slice)
+        if not self.has_batch_dim and items.mode != "identity":
+            raise BatchSizeError(f"{items} cannot slice the batch: this cache has no batch axis.")
+        entries = {
+            name: tensor if items.mode == "identity" else items.apply(tensor, dim=0)
+            for name, tensor in self.cache_dict.items()
+        }
+        return ActivationCache(entries, self.model, self.has_batch_dim and items.mode != "int")
+
+    def to(self, device_or_dtype: torch.device | str | torch.dtype) -> Self:
+        """Move every entry of this cache to a device, or turn it into another floating dtype.
+
+        The model stays where it is. What already is as asked for is not copied.
+
+        Raises:
+            AddressTypeError: the argument is neither a device nor a floating dtype.
+        """
+        if isinstance(device_or_dtype, torch.dtype) and not device_or_dtype.is_floating_point:
+            raise AddressTypeError(
+                f"{device_or_dtype} cannot hold activations. Give a floating dtype, or a device."
+            )
+        if not isinstance(device_or_dtype, torch.dtype):
+            try:
+                device_or_dtype = torch.device(device_or_dtype)
+            except (TypeError, RuntimeError):
+                raise AddressTypeError(
+                    f"{device_or_dtype!r} is no device. Give 'cpu', 'cuda', or a torch.dtype."
+                ) from None
+        self.cache_dict = {name: t.to(device_or_dtype) for name, t in self.cache_dict.items()}
+        return self
+
+    def toggle_autodiff(self, mode: bool = False) -> None:
+        """`minicache.autodiff.toggle_autodiff`: global, and it says so."""
+        autodiff.toggle_autodiff(mode)
+
+    def stack_activation(
+        self, activation_name: str, layer: int | None = -1, sublayer_type: str | None = None
+    ) -> Float[Tensor, "layer *shape"]:
+        """One activation of every block before a place, stacked. New memory.
+
+        Args:
+            activation_name: As in an address: `"q"`, `"pattern"`.
+            layer: Blocks before this place; None and -1 mean all.
+            sublayer_type: As in an address: `"ln1"`.
+
+        Raises:
+            LayerRangeError: no such place, or one that no block stands before.
+        """
+        place = stream_place(layer, self.model.cfg.n_layers)
+        blocks = range(place or 1)  # before block 0 there is nothing: block 0 shows the shape
+        rows = [self[activation_name, block, sublayer_type] for block in blocks]
+        return torch.stack(rows)[:place]
+
+    # The analyses. Each signature stands once, in the module that it is read in.
+
+    accumulated_resid = residual.accumulated_resid
+    decompose_resid = residual.decompose_resid
+    apply_ln_to_stack = residual.apply_ln_to_stack
+
+    def _full_name(self, address: Any) -> str:
+        """Any spelling of an address as a full name; layers from the end are counted out."""
+        if isinstance(address, str):
+            return self._named(address, address)
+        if not isinstance(address, tuple) or not 1 <= len(address) <= 3:
+            raise AddressTypeError(
+                f"{address!r} of type {type(address).__name__} is no address. Give a name such as "
+                f"'q3' or 'blocks.3.attn.hook_q', or a tuple (name, layer, layer_type)."
+            )
+        name, layer, layer_type = (*address, None, None)[:3]
+        if isinstance(layer, int) and not isinstance(layer, bool):
+            layer = block_layer(layer, self.model.cfg.n_layers)
+        return self._named(address, name, layer, layer_type)
+
+    def _named(self, address: Any, *parts: Any) -> str:
+        try:
+            return get_act_name(*parts)
+        except UnknownActivationError as error:
+            raise UnknownActivationError(f"cache[{address!r}]: {error}") from None
+
+    def _absence(self, address: Any, name: str) -> Exception:
+        """Why there is no such entry: no such layer, no such activation, or filtered out."""
+        layer, _ = split_act_name(name)
+        if layer is not None:
+            block_layer(layer, self.model.cfg.n_layers)
+        plain = name.removesuffix("_grad")
+        if plain not in self.model.hook_dict:
+            near = nearest(name, self.model.hook_dict)
+            return UnknownActivationError(
+                f"cache[{address!r}]: this model has no activation {name!r}.{near}"
+            )
+        if plain != name:
+            return MissingActivationError(
+                f"cache[{address!r}]: no gradient was kept. Run with incl_bwd=True and "
+                f"return_type='loss', and with {plain!r} in names_filter."
+            )
+        return MissingActivationError(
+            f"cache[{address!r}]: {name!r} was not kept on this run, which kept {len(self)} of "
+            f"{len(self.model.hook_dict)} activations. Run again with it in names_filter."
+        )
+
+    def _batch_size(self) -> int:
+        return next(iter(self.cache_dict.values())).shape[0]

@@ -1,0 +1,113 @@
+"""The doorman: our exceptions, our logger, and the three ways to complain.
+
+There are three, and each has its place:
+
+- **raise** when a caller made a mistake. The class is ours and also the builtin that a Python
+  programmer would try to catch. The message says what was asked, what is there, and what to do.
+- **assert** what no input can break. It is a note to the reader that happens to run. Nothing
+  depends on it, so everything works the same under `python -O`, which removes it.
+- **log** what is harmless or global, on the logger `minicache`, never on the root logger. A
+  library does not configure logging; with no configuration, Python prints warnings to stderr.
+
+Every other module raises from here, so the whole list of complaints fits on one page. Lesson 5
+tells the story.
+"""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from collections.abc import Iterable
+
+__all__ = [
+    "AddressTypeError",
+    "BatchSizeError",
+    "ConfigError",
+    "HookError",
+    "LayerRangeError",
+    "MinicacheError",
+    "MissingActivationError",
+    "MissingPackageError",
+    "ModelFileError",
+    "SliceError",
+    "SliceRangeError",
+    "TokenError",
+    "UnknownActivationError",
+    "UnknownWordError",
+    "logger",
+    "nearest",
+]
+
+logger = logging.getLogger("minicache")
+
+
+class MinicacheError(Exception):
+    """Everything that minicache raises on purpose. `str()` of it is the message as written.
+
+    `KeyError` would show the message's `repr` instead, quotes, escapes and all.
+    """
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class UnknownActivationError(MinicacheError, KeyError):
+    """No activation or hook point has this name."""
+
+
+class MissingActivationError(MinicacheError, KeyError):
+    """The model has this activation, and this cache does not: a filter left it out."""
+
+
+class LayerRangeError(MinicacheError, IndexError):
+    """The model has no such layer."""
+
+
+class AddressTypeError(MinicacheError, TypeError):
+    """An address is a name, or a tuple (name, layer, layer_type). This is neither."""
+
+
+class SliceError(MinicacheError, ValueError):
+    """This does not describe a slice."""
+
+
+class SliceRangeError(MinicacheError, IndexError):
+    """The slice is well formed, and reaches outside the axis that it met."""
+
+
+class HookError(MinicacheError, TypeError):
+    """What was given as a hook, or returned by one, cannot be one."""
+
+
+class BatchSizeError(MinicacheError, ValueError):
+    """The batch axis is not as the operation needs it."""
+
+
+class ConfigError(MinicacheError, ValueError):
+    """A model, or an analysis, cannot be set up like this."""
+
+
+class TokenError(MinicacheError, ValueError):
+    """These are not tokens that the model can read."""
+
+
+class UnknownWordError(TokenError, KeyError):
+    """The model's vocabulary does not have this word."""
+
+
+class ModelFileError(MinicacheError, OSError):
+    """A model cannot be loaded from there."""
+
+
+class MissingPackageError(MinicacheError, ImportError):
+    """An optional package is needed. The message holds the command that installs it."""
+
+
+def nearest(asked: str, there: Iterable[str], *, most: int = 3) -> str:
+    """A hint to end a message with: the known names nearest to what was asked.
+
+    Returns:
+        `" Nearest: 'a', 'b'."`, or the empty string when nothing is near.
+    """
+    close = difflib.get_close_matches(asked, list(there), n=most, cutoff=0.5)
+    return f" Nearest: {', '.join(map(repr, close))}." if close else ""

@@ -1,0 +1,540 @@
+"""The patient: a GPT-2-shaped transformer with every activation behind a hook point.
+
+Read it from the top: the configuration, one LayerNorm, attention, the MLP, a block, the whole.
+Names and shapes of parameters, and names and order of hook points, are TransformerLens's, so that
+weights and analyses carry over. The architecture is GPT-2's [Radford et al. 2019]; GPT-Neo's local
+attention is one option. Lessons 1 and 2 tell the story.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple, Protocol, Self, cast
+
+import torch
+import torch.nn.functional as F
+from einops import einsum, rearrange, repeat
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from minicache.cache import ActivationCache
+from minicache.guards import ConfigError, ModelFileError, TokenError
+from minicache.hooks import HookedRootModule, HookPoint
+from minicache.names import block_layer, stream_place
+from minicache.pretrained import load_parts
+
+__all__ = ["HookedTransformer", "HookedTransformerConfig", "Output", "Tokenizer"]
+
+ACTIVATIONS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
+    "gelu_new": lambda x: F.gelu(x, approximate="tanh"),
+    "gelu": F.gelu,
+    "relu": F.relu,
+    "silu": F.silu,
+}
+
+
+@dataclass
+class HookedTransformerConfig:
+    """The shape of a transformer. It checks itself.
+
+    Attributes:
+        n_heads: d_model // d_head, if left out.
+        d_mlp: 4 * d_model, if left out.
+        act_fn: `gelu_new`, `gelu`, `relu` or `silu`.
+        attn_only: Blocks have no MLP.
+        use_attn_scale: Divide attention scores by sqrt(d_head). GPT-2 does; GPT-Neo does not.
+        attn_types: `"global"` or `"local"` for each layer. None makes all global.
+        window_size: How many positions, itself included, a local layer's query sees.
+        init_range: Standard deviation of the first weights.
+        seed: Of the first weights. None draws from torch's global generator.
+
+    Raises:
+        ConfigError: the values do not fit together.
+    """
+
+    n_layers: int
+    d_model: int
+    n_ctx: int
+    d_head: int
+    d_vocab: int
+    n_heads: int | None = None
+    d_mlp: int | None = None
+    act_fn: str = "gelu_new"
+    attn_only: bool = False
+    eps: float = 1e-5
+    use_attn_scale: bool = True
+    attn_types: list[str] | None = None
+    window_size: int | None = None
+    init_range: float = 0.02
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.n_heads is None and isinstance(self.d_head, int) and self.d_head > 0:
+            self.n_heads = self.d_model // self.d_head
+        if self.d_mlp is None:
+            self.d_mlp = 4 * self.d_model
+        for name in ("n_layers", "d_model", "n_ctx", "d_head", "d_vocab", "n_heads", "d_mlp"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ConfigError(f"{name}={value!r}: it counts something, so give an int from 1.")
+        if self.act_fn not in ACTIVATIONS:
+            raise ConfigError(f"act_fn={self.act_fn!r} is unknown. Known: {', '.join(ACTIVATIONS)}.")
+        if self.eps <= 0 or self.init_range <= 0:
+            raise ConfigError(f"eps={self.eps}, init_range={self.init_range}: both must be above 0.")
+        types = self.attn_types
+        if types is not None and not set(types) <= {"global", "local"}:
+            raise ConfigError(f"attn_types={types!r}: each is 'global' or 'local'.")
+        if types is not None and len(types) != self.n_layers:
+            raise ConfigError(f"attn_types names {len(types)} layers, and n_layers={self.n_layers}.")
+        if "local" in (types or ()) and (self.window_size is None or self.window_size < 1):
+            raise ConfigError(f"Local layers need a window_size from 1, not {self.window_size!r}.")
+
+
+class Tokenizer(Protocol):
+    """What a model asks of its tokenizer."""
+
+    pad_token_id: int
+    bos_token_id: int
+
+    def encode(self, text: str) -> list[int]: ...
+
+    def decode(self, tokens: Sequence[int]) -> str: ...
+
+
+class LayerNorm(nn.Module):
+    """Centre, divide by the standard deviation, then stretch by `w` and shift by `b`.
+
+    Once its scale is known, this is a linear map: that is what makes attribution possible. Both
+    hooks stand before `w` and `b`, as in TransformerLens.
+    """
+
+    def __init__(self, d_model: int, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+        self.w = nn.Parameter(torch.ones(d_model))
+        self.b = nn.Parameter(torch.zeros(d_model))
+        self.hook_scale = HookPoint()
+        self.hook_normalized = HookPoint()
+
+    def forward(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch d_model"]:
+        centred = x - x.mean(-1, keepdim=True)
+        scale = self.hook_scale((centred.pow(2).mean(-1, keepdim=True) + self.eps).sqrt())
+        normalized: Tensor = self.hook_normalized(centred / scale)
+        return normalized * self.w + self.b
+
+
+class Attention(nn.Module):
+    """Every head looks back: scores decide where, values say what is brought."""
+
+    def __init__(self, cfg: HookedTransformerConfig, layer: int) -> None:
+        super().__init__()
+        heads, d_model, d_head = cast(int, cfg.n_heads), cfg.d_model, cfg.d_head
+        for name in ("Q", "K", "V"):
+            setattr(self, f"W_{name}", nn.Parameter(torch.empty(heads, d_model, d_head)))
+            setattr(self, f"b_{name}", nn.Parameter(torch.zeros(heads, d_head)))
+        self.W_O = nn.Parameter(torch.empty(heads, d_head, d_model))
+        self.b_O = nn.Parameter(torch.zeros(d_model))
+        self.attn_scale = math.sqrt(d_head) if cfg.use_attn_scale else 1.0
+        self.window = cfg.window_size if cfg.attn_types and cfg.attn_types[layer] == "local" else None
+        self.hook_q, self.hook_k, self.hook_v = HookPoint(), HookPoint(), HookPoint()
+        self.hook_z, self.hook_attn_scores, self.hook_pattern = HookPoint(), HookPoint(), HookPoint()
+
+    def forward(self, x: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos d_model"]:
+        q = self.hook_q(self._project(x, "Q"))
+        k = self.hook_k(self._project(x, "K"))
+        v = self.hook_v(self._project(x, "V"))
+        scores = einsum(
+            q / self.attn_scale, k, "batch query head d, batch key head d -> batch head query key"
+        )
+        scores = self.hook_attn_scores(scores.masked_fill(self._hidden(scores), -torch.inf))
+        pattern = self.hook_pattern(scores.softmax(dim=-1))
+        z = self.hook_z(
+            einsum(pattern, v, "batch head query key, batch key head d -> batch query head d")
+        )
+        written = einsum(z, self.W_O, "batch pos head d, head d d_model -> batch pos d_model")
+        return written + self.b_O
+
+    def _project(
+        self, x: Float[Tensor, "batch pos d_model"], name: str
+    ) -> Float[Tensor, "batch pos head d_head"]:
+        W, b = getattr(self, f"W_{name}"), getattr(self, f"b_{name}")
+        return einsum(x, W, "batch pos d_model, head d_model d -> batch pos head d") + b
+
+    def _hidden(self, scores: Float[Tensor, "batch head query key"]) -> Bool[Tensor, "query key"]:
+        """What a query must not see: the future and, in a local layer, what is too long ago."""
+        positions = torch.arange(scores.shape[-1], device=scores.device)
+        ago = rearrange(positions, "query -> query 1") - positions
+        return ago < 0 if self.window is None else (ago < 0) | (ago >= self.window)
+
+
+class MLP(nn.Module):
+    """Each neuron reads one direction of the stream, and writes one."""
+
+    def __init__(self, cfg: HookedTransformerConfig) -> None:
+        super().__init__()
+        d_mlp = cast(int, cfg.d_mlp)
+        self.W_in = nn.Parameter(torch.empty(cfg.d_model, d_mlp))
+        self.b_in = nn.Parameter(torch.zeros(d_mlp))
+        self.W_out = nn.Parameter(torch.empty(d_mlp, cfg.d_model))
+        self.b_out = nn.Parameter(torch.zeros(cfg.d_model))
+        self.act_fn = ACTIVATIONS[cfg.act_fn]
+        self.hook_pre, self.hook_post = HookPoint(), HookPoint()
+
+    def forward(self, x: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos d_model"]:
+        pre = self.hook_pre(x @ self.W_in + self.b_in)
+        post = self.hook_post(self.act_fn(pre))
+        return post @ self.W_out + self.b_out
+
+
+class TransformerBlock(nn.Module):
+    """Attention and an MLP, each of which reads the residual stream and adds to it."""
+
+    def __init__(self, cfg: HookedTransformerConfig, layer: int) -> None:
+        super().__init__()
+        self.ln1 = LayerNorm(cfg.d_model, cfg.eps)
+        self.attn = Attention(cfg, layer)
+        self.mlp: MLP | None = None
+        if not cfg.attn_only:
+            self.ln2 = LayerNorm(cfg.d_model, cfg.eps)
+            self.mlp = MLP(cfg)
+            self.hook_resid_mid, self.hook_mlp_out = HookPoint(), HookPoint()
+        self.hook_resid_pre, self.hook_attn_out = HookPoint(), HookPoint()
+        self.hook_resid_post = HookPoint()
+
+    def forward(
+        self, resid_pre: Float[Tensor, "batch pos d_model"]
+    ) -> Float[Tensor, "batch pos d_model"]:
+        resid_pre = self.hook_resid_pre(resid_pre)
+        resid = resid_pre + self.hook_attn_out(self.attn(self.ln1(resid_pre)))
+        if self.mlp is not None:
+            resid = self.hook_resid_mid(resid)
+            resid = resid + self.hook_mlp_out(self.mlp(self.ln2(resid)))
+        return cast(Tensor, self.hook_resid_post(resid))
+
+
+class Embed(nn.Module):
+    """A vector for each token."""
+
+    def __init__(self, cfg: HookedTransformerConfig) -> None:
+        super().__init__()
+        self.W_E = nn.Parameter(torch.empty(cfg.d_vocab, cfg.d_model))
+
+    def forward(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_model"]:
+        return self.W_E[tokens]
+
+
+class PosEmbed(nn.Module):
+    """A vector for each position, learned."""
+
+    def __init__(self, cfg: HookedTransformerConfig) -> None:
+        super().__init__()
+        self.W_pos = nn.Parameter(torch.empty(cfg.n_ctx, cfg.d_model))
+
+    def forward(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_model"]:
+        batch, pos = tokens.shape
+        return repeat(self.W_pos[:pos], "pos d_model -> batch pos d_model", batch=batch)
+
+
+class Unembed(nn.Module):
+    """A logit for each token: how far the stream points in its direction, plus its bias."""
+
+    def __init__(self, cfg: HookedTransformerConfig) -> None:
+        super().__init__()
+        self.W_U = nn.Parameter(torch.empty(cfg.d_model, cfg.d_vocab))
+        self.b_U = nn.Parameter(torch.zeros(cfg.d_vocab))
+
+    def forward(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch d_vocab"]:
+        return x @ self.W_U + self.b_U
+
+
+class Output(NamedTuple):
+    """What `return_type="both"` gives."""
+
+    logits: Float[Tensor, "batch pos d_vocab"]
+    loss: Float[Tensor, ""]
+
+
+def _over_layers(path: str) -> property:
+    """A property that stacks one parameter of every block: [layer, ..]."""
+    module, name = path.split(".")
+
+    def stacked(self: HookedTransformer) -> Tensor:
+        return torch.stack([getattr(getattr(block, module), name) for block in self.blocks])
+
+    return property(stacked, doc=f"`blocks.*.{path}`, stacked: [layer, ..].")
+
+
+class HookedTransformer(HookedRootModule):
+    """The whole model. Its input is text or tokens; its stream is open at every step.
+
+    >>> model = HookedTransformer.from_pretrained()
+    >>> logits, cache = model.run_with_cache("The capital of France is")
+    >>> list(cache.keys())[:3]
+    ['hook_embed', 'hook_pos_embed', 'blocks.0.hook_resid_pre']
+
+    Args:
+        cfg: Its shape.
+        tokenizer: Turns text into tokens. Without one, give tokens.
+    """
+
+    def __init__(self, cfg: HookedTransformerConfig, tokenizer: Tokenizer | None = None) -> None:
+        super().__init__()
+        self.cfg, self.tokenizer = cfg, tokenizer
+        self.embed, self.hook_embed = Embed(cfg), HookPoint()
+        self.pos_embed, self.hook_pos_embed = PosEmbed(cfg), HookPoint()
+        self.blocks = nn.ModuleList(TransformerBlock(cfg, layer) for layer in range(cfg.n_layers))
+        self.ln_final = LayerNorm(cfg.d_model, cfg.eps)
+        self.unembed = Unembed(cfg)
+        self.setup()
+        self._init_weights()
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | Path | None = None) -> Self:
+        """The model in a folder. With no argument, the small one that ships with minicache.
+
+        Raises:
+            ModelFileError: there is no model there, or its files do not fit together.
+        """
+        parts = load_parts(name_or_path)
+        try:
+            model = cls(HookedTransformerConfig(**parts.config), parts.tokenizer)
+            model.load_state_dict(parts.weights)
+        except (ConfigError, TypeError, RuntimeError) as error:
+            raise ModelFileError(
+                f"The files of the model at '{name_or_path}' do not fit together: {error}"
+            ) from error
+        return model.eval()
+
+    def forward(
+        self,
+        input: str | Sequence[str] | Int[Tensor, "batch pos"] | Int[Tensor, "pos"],
+        return_type: Literal["logits", "loss", "both"] | None = "logits",
+        stop_at_layer: int | None = None,
+        prepend_bos: bool = True,
+    ) -> Any:
+        """Run the model.
+
+        Args:
+            input: Text (see `to_tokens`), or tokens.
+            return_type: `"logits"` [batch, pos, d_vocab]; `"loss"`, the mean cross-entropy of each
+                next token in nats; `"both"` as an `Output`; or None.
+            stop_at_layer: Stop before this block (negative from the end), and return the residual
+                stream there, [batch, pos, d_model], whatever `return_type` says.
+
+        Raises:
+            TokenError: the input is empty, too long, out of the vocabulary or of the wrong type.
+            ConfigError: an unknown `return_type`.
+            LayerRangeError: no such layer to stop at.
+        """
+        if return_type not in ("logits", "loss", "both", None):
+            raise ConfigError(f"return_type={return_type!r}: give 'logits', 'loss', 'both' or None.")
+        n_layers = self.cfg.n_layers
+        if stop_at_layer is None or stop_at_layer == n_layers:
+            stop = n_layers
+        else:
+            stop = block_layer(stop_at_layer, n_layers)
+        tokens = self._checked_tokens(input, prepend_bos)
+        if return_type in ("loss", "both") and tokens.shape[1] < 2:
+            raise TokenError("A loss needs a next token to predict: give at least 2 tokens.")
+
+        resid = self.hook_embed(self.embed(tokens)) + self.hook_pos_embed(self.pos_embed(tokens))
+        for block in list(self.blocks)[:stop]:
+            resid = block(resid)
+        if stop_at_layer is not None:
+            return resid
+        if return_type is None:
+            return None
+        logits = self.unembed(self.ln_final(resid))
+        if return_type == "logits":
+            return logits
+        loss = self._loss(logits, tokens)
+        return loss if return_type == "loss" else Output(logits, loss)
+
+    def run_with_cache(
+        self, *model_args: Any, return_cache_object: bool = True, **kwargs: Any
+    ) -> tuple[Any, Any]:
+        """Run the model, and return its output and an `ActivationCache` of the run.
+
+        See `HookedRootModule.run_with_cache`; `return_cache_object=False` gives the plain dict.
+        """
+        output, entries = super().run_with_cache(*model_args, **kwargs)
+        if not return_cache_object:
+            return output, entries
+        batched = not kwargs.get("remove_batch_dim", False)
+        return output, ActivationCache(entries, self, has_batch_dim=batched)
+
+    def to_tokens(
+        self, input: str | Sequence[str], prepend_bos: bool = True
+    ) -> Int[Tensor, "batch pos"]:
+        """The tokens of a text, or of several, on the model's device.
+
+        Shorter texts of a batch are filled up on the right with the padding token; the loss leaves
+        it out. A causal model's earlier positions never see it.
+
+        Raises:
+            TokenError: there is no text, or no tokenizer.
+            UnknownWordError: the vocabulary does not have a word.
+        """
+        texts = [input] if isinstance(input, str) else list(input)
+        if not texts or not all(isinstance(text, str) for text in texts):
+            raise TokenError(f"Give a text, or a list of texts, and not {input!r}.")
+        tokenizer = self._need_tokenizer()
+        start = [tokenizer.bos_token_id] if prepend_bos else []
+        rows = [start + tokenizer.encode(text) for text in texts]
+        longest = max(map(len, rows))
+        padded = [row + [tokenizer.pad_token_id] * (longest - len(row)) for row in rows]
+        return torch.tensor(padded, dtype=torch.long, device=self.device)
+
+    def to_string(self, tokens: Int[Tensor, "*batch pos"] | Sequence[int]) -> str | list[str]:
+        """The text of tokens: a string for [pos], a list of them for [batch, pos]."""
+        ids = torch.as_tensor(tokens)
+        if ids.ndim == 2:
+            return [cast(str, self.to_string(row)) for row in ids]
+        self._check_range(ids)
+        return self._need_tokenizer().decode(ids.reshape(-1).tolist())
+
+    def to_str_tokens(
+        self, input: str | Int[Tensor, "pos"] | Int[Tensor, "1 pos"], prepend_bos: bool = True
+    ) -> list[str]:
+        """Each token of one text as a string of its own."""
+        tokens = self.to_tokens(input, prepend_bos)[0] if isinstance(input, str) else input
+        ids = torch.as_tensor(tokens)
+        if ids.ndim == 2 and ids.shape[0] != 1:
+            raise TokenError(f"to_str_tokens reads one text, and this is a batch of {len(ids)}.")
+        return [cast(str, self.to_string([one])) for one in ids.reshape(-1).tolist()]
+
+    def to_single_token(self, string: str) -> int:
+        """The one token of a word.
+
+        Raises:
+            TokenError: the string is not one token.
+        """
+        tokens = self.to_tokens(string, prepend_bos=False)[0]
+        if len(tokens) != 1:
+            raise TokenError(f"{string!r} is {len(tokens)} tokens, and one is needed.")
+        return int(tokens[0])
+
+    def tokens_to_residual_directions(
+        self, tokens: str | int | Int[Tensor, "*batch"]
+    ) -> Float[Tensor, "*batch d_model"]:
+        """The direction of the stream, after the final LayerNorm, that each token's logit reads.
+
+        It is the token's column of W_U.
+        """
+        ids = self.to_single_token(tokens) if isinstance(tokens, str) else tokens
+        index = torch.as_tensor(ids, device=self.device)
+        self._check_range(index)
+        return self.W_U.T[index]
+
+    def accumulated_bias(
+        self, layer: int | None, mlp_input: bool = False, include_mlp_biases: bool = True
+    ) -> Float[Tensor, "d_model"]:
+        """The sum of all b_O and b_out that were added to the stream before a place in it.
+
+        Args:
+            layer: The place, as `decompose_resid` counts it: 0 is before block 0, None the last.
+            mlp_input: Count block `layer`'s attention too.
+            include_mlp_biases: Leave the MLPs' out if False.
+
+        Raises:
+            LayerRangeError: no such place.
+        """
+        place = stream_place(layer, self.cfg.n_layers, mlp_input=mlp_input)
+        total = torch.zeros_like(self.ln_final.b)
+        for index, block in enumerate(list(self.blocks)[: place + mlp_input]):
+            total = total + block.attn.b_O
+            if include_mlp_biases and block.mlp is not None and index < place:
+                total = total + block.mlp.b_out
+        return total
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are, and so where tokens go."""
+        return self.embed.W_E.device
+
+    W_Q, W_K = _over_layers("attn.W_Q"), _over_layers("attn.W_K")
+    W_V, W_O = _over_layers("attn.W_V"), _over_layers("attn.W_O")
+    b_Q, b_K = _over_layers("attn.b_Q"), _over_layers("attn.b_K")
+    b_V, b_O = _over_layers("attn.b_V"), _over_layers("attn.b_O")
+    W_in, b_in = _over_layers("mlp.W_in"), _over_layers("mlp.b_in")
+    W_out, b_out = _over_layers("mlp.W_out"), _over_layers("mlp.b_out")
+
+    @property
+    def W_E(self) -> Float[Tensor, "d_vocab d_model"]:
+        """The tokens' embeddings."""
+        return self.embed.W_E
+
+    @property
+    def W_pos(self) -> Float[Tensor, "n_ctx d_model"]:
+        """The positions' embeddings."""
+        return self.pos_embed.W_pos
+
+    @property
+    def W_U(self) -> Float[Tensor, "d_model d_vocab"]:
+        """The unembedding: a column for each token."""
+        return self.unembed.W_U
+
+    @property
+    def b_U(self) -> Float[Tensor, "d_vocab"]:
+        """The unembedding's bias."""
+        return self.unembed.b_U
+
+    def config_dict(self) -> dict[str, Any]:
+        """The configuration as plain data: what `from_pretrained` reads."""
+        return asdict(self.cfg)
+
+    def _init_weights(self) -> None:
+        seed = self.cfg.seed
+        generator = None if seed is None else torch.Generator().manual_seed(seed)
+        for name, parameter in self.named_parameters():
+            if "W_" in name:
+                nn.init.normal_(parameter, std=self.cfg.init_range, generator=generator)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+        # TransformerLens keeps two constants of its attention among the weights.
+        for name in [n for n in state_dict if n.endswith((".attn.mask", ".attn.IGNORE"))]:
+            del state_dict[name]
+        super()._load_from_state_dict(state_dict, *args, **kwargs)
+
+    def _need_tokenizer(self) -> Tokenizer:
+        if self.tokenizer is None:
+            raise TokenError("This model has no tokenizer. Give tokens, or a tokenizer with it.")
+        return self.tokenizer
+
+    def _checked_tokens(self, input: Any, prepend_bos: bool) -> Int[Tensor, "batch pos"]:
+        tokens = input if isinstance(input, Tensor) else self.to_tokens(input, prepend_bos)
+        if tokens.ndim not in (1, 2) or tokens.numel() == 0:
+            raise TokenError(
+                f"Tokens are [batch, pos] or [pos] with at least one of each, "
+                f"and these have shape {tuple(tokens.shape)}."
+            )
+        tokens = tokens if tokens.ndim == 2 else rearrange(tokens, "pos -> 1 pos")
+        if tokens.shape[1] > self.cfg.n_ctx:
+            raise TokenError(
+                f"The input has {tokens.shape[1]} tokens; the model reads at most "
+                f"n_ctx={self.cfg.n_ctx}. Shorten it."
+            )
+        self._check_range(tokens)
+        return tokens.long()
+
+    def _check_range(self, ids: Int[Tensor, "*batch"]) -> None:
+        if ids.is_floating_point() or ids.is_complex() or ids.dtype == torch.bool:
+            raise TokenError(f"Tokens are ints, and these are {ids.dtype}.")
+        if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < self.cfg.d_vocab:
+            raise TokenError(
+                f"Tokens run from 0 to {self.cfg.d_vocab - 1}, and these from {int(ids.min())} "
+                f"to {int(ids.max())}."
+            )
+
+    def _loss(
+        self, logits: Float[Tensor, "batch pos d_vocab"], tokens: Int[Tensor, "batch pos"]
+    ) -> Float[Tensor, ""]:
+        nobody = -100  # cross_entropy's own mark for a target that does not count
+        target = tokens[:, 1:]
+        if self.tokenizer is not None:
+            target = target.masked_fill(target == self.tokenizer.pad_token_id, nobody)
+        flat = rearrange(logits[:, :-1], "batch pos d_vocab -> (batch pos) d_vocab")
+        return F.cross_entropy(flat, rearrange(target, "batch pos -> (batch pos)"))

@@ -1,0 +1,111 @@
+"""The loader: from a folder of files to the parts of a model.
+
+A folder holds three files, and this module reads them: `config.json`, `model.safetensors` and
+`words.txt`. It returns parts and builds no model, so it stands above `model.py`. Loading never runs
+code from a file: JSON and safetensors hold data only.
+
+One folder ships inside the package. It is the patient of every lesson. Lesson 1 tells its story.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from minicache.guards import ModelFileError, TokenError, UnknownWordError, nearest
+
+__all__ = ["SHIPPED", "Parts", "WordTokenizer", "load_parts", "save_parts"]
+
+SHIPPED = Path(__file__).parent / "tiny"
+CONFIG, WEIGHTS, WORDS = "config.json", "model.safetensors", "words.txt"
+
+
+class WordTokenizer:
+    """One token a word. Words are what white space separates, and a full stop is a word.
+
+    The first two words of the vocabulary are special: `<pad>` fills up the shorter texts of a
+    batch, and `<bos>` begins every text. Attention that has nothing to attend to can rest there.
+
+    Raises:
+        TokenError: a word stands twice in the vocabulary, or the special words are not first.
+    """
+
+    PAD, BOS = "<pad>", "<bos>"
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words = list(words)
+        self.ids = {word: index for index, word in enumerate(self.words)}
+        if self.words[:2] != [self.PAD, self.BOS]:
+            raise TokenError(f"A vocabulary begins with {self.PAD} and {self.BOS}.")
+        if len(self.ids) != len(self.words):
+            twice = sorted({word for word in self.words if self.words.count(word) > 1})
+            raise TokenError(f"A vocabulary has each word once, and this one repeats {twice}.")
+        self.pad_token_id, self.bos_token_id = 0, 1
+
+    def encode(self, text: str) -> list[int]:
+        """The token of each word.
+
+        Raises:
+            UnknownWordError: a word is not in the vocabulary; the message has the nearest ones.
+        """
+        words = text.split()
+        for word in words:
+            if word not in self.ids:
+                case = f" Nearest: {word.lower()!r}." if word.lower() in self.ids else ""
+                case = f" Nearest: {word.title()!r}." if word.title() in self.ids else case
+                raise UnknownWordError(
+                    f"The model does not know the word {word!r}.{case or nearest(word, self.words)} "
+                    f"It knows {len(self.words)} words: model.tokenizer.words lists them."
+                )
+        return [self.ids[word] for word in words]
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The words of these tokens, a space between two."""
+        return " ".join(self.words[token] for token in tokens)
+
+
+class Parts(NamedTuple):
+    """What a model is made of: its configuration, its weights by name, and its tokenizer."""
+
+    config: dict[str, Any]
+    weights: dict[str, Tensor]
+    tokenizer: WordTokenizer
+
+
+def load_parts(name_or_path: str | Path | None = None) -> Parts:
+    """Read a model's folder. With no argument, the one that ships inside the package.
+
+    Raises:
+        ModelFileError: there is no such folder, or one of its files is missing or damaged.
+    """
+    folder = SHIPPED if name_or_path is None else Path(name_or_path)
+    for file in (CONFIG, WEIGHTS, WORDS):
+        if not (folder / file).is_file():
+            raise ModelFileError(
+                f"There is no model at '{folder}': the file {file} is missing. A model is a folder "
+                f"with {CONFIG}, {WEIGHTS} and {WORDS}; with no name, the shipped model is loaded."
+            )
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        weights = load_file(folder / WEIGHTS)
+        tokenizer = WordTokenizer((folder / WORDS).read_text(encoding="utf-8").split())
+    except (OSError, ValueError, SafetensorError) as error:
+        raise ModelFileError(f"The model at '{folder}' cannot be read: {error}") from error
+    if not isinstance(config, dict):
+        raise ModelFileError(f"'{folder / CONFIG}' should hold a JSON object.")
+    return Parts(config, weights, tokenizer)
+
+
+def save_parts(folder: str | Path, parts: Parts) -> None:
+    """Write a model's folder, so that `load_parts` reads the same parts back."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).write_text(json.dumps(parts.config, indent=2) + "\n", encoding="utf-8")
+    (folder / WORDS).write_text("\n".join(parts.tokenizer.words) + "\n", encoding="utf-8")
+    save_file({name: tensor.contiguous() for name, tensor in parts.weights.items()}, folder / WEIGHTS)

@@ -1,0 +1,174 @@
+"""The ruler: one small object that slices any named axis in any of the ways people ask for.
+
+`cache.decompose_resid(pos_slice=-1)` and `model.run_with_cache(..., pos_slice=(2, 5))` both hand
+their argument to `Slice`. An axis may go away (an int), be cut (a tuple), be picked from (a list or
+a mask) or stay (None). A bad slice raises when it is made, long before it meets a tensor. The forms
+are TransformerLens's. Lesson 6 tells the story.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, SupportsIndex
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from minicache.guards import SliceError, SliceRangeError
+
+__all__ = ["Slice", "SliceInput"]
+
+_FORMS = (
+    "Give an int, a tuple (stop,) or (start, stop) or (start, stop, step), a list or 1-d tensor of "
+    "indices, a boolean mask, or None."
+)
+
+SliceInput = SupportsIndex | tuple[int | None, ...] | slice | Sequence[int] | Tensor | None
+
+
+class Slice:
+    """A slice of one axis, made once and applied to any tensor.
+
+    | input                            | `mode`       | what happens to the axis             |
+    |----------------------------------|--------------|--------------------------------------|
+    | `3`                              | `"int"`      | it goes away                         |
+    | `(5,)`, `(2, 5)`, `(2, None, 3)` | `"slice"`    | it is cut: the arguments of `slice`  |
+    | `[0, 4]`, a 1-d int tensor       | `"array"`    | these entries, in this order         |
+    | `[True, False]`, a bool tensor   | `"array"`    | the entries where the mask is true   |
+    | `None`                           | `"identity"` | nothing                              |
+
+    Negative indices count from the end. Results of `"int"`, `"slice"` and `"identity"` are views
+    of the tensor; those of `"array"` are copies, as torch's own indexing has it.
+
+    Raises:
+        SliceError: the input is none of these.
+    """
+
+    def __init__(self, input_slice: SliceInput = None) -> None:
+        self.slice: Any
+        if input_slice is None:
+            self.mode, self.slice = "identity", slice(None)
+        elif isinstance(input_slice, tuple | slice):
+            self.mode, self.slice = "slice", _checked_range(input_slice)
+        elif _is_single_index(input_slice):
+            self.mode, self.slice = "int", input_slice.__index__()  # type: ignore[union-attr]
+        else:
+            self.mode, self.slice = "array", _checked_array(input_slice)
+
+    @classmethod
+    def unwrap(cls, slice_input: Slice | SliceInput) -> Slice:
+        """A `Slice` from one, or from its input. Unlike in `Slice(3)`, an int keeps its axis.
+
+        This is what `run_with_cache` does with `pos_slice`, so that every cached activation still
+        has a position axis and every analysis works on it.
+        """
+        if isinstance(slice_input, Slice):
+            return slice_input
+        made = cls(slice_input)
+        return cls([made.slice]) if made.mode == "int" else made
+
+    @classmethod
+    def of(cls, slice_input: Slice | SliceInput) -> Slice:
+        """A `Slice` from one, or from its input as it is."""
+        return slice_input if isinstance(slice_input, Slice) else cls(slice_input)
+
+    def apply(self, tensor: Tensor, dim: int = 0) -> Tensor:
+        """Slice axis `dim` of a tensor, on the tensor's own device.
+
+        Raises:
+            SliceRangeError: the tensor has no such axis, or the axis no such index.
+        """
+        if not -tensor.ndim <= dim < tensor.ndim:
+            raise SliceRangeError(
+                f"{self} was applied to axis {dim} of a tensor that has {tensor.ndim} axes, "
+                f"of shape {tuple(tensor.shape)}."
+            )
+        self._check_fits(tensor.shape[dim], f"axis {dim}")
+        if self.mode == "int":
+            return tensor.select(dim, self.slice)
+        key: list[Any] = [slice(None)] * tensor.ndim
+        key[dim] = self.slice.to(tensor.device) if self.mode == "array" else self.slice
+        return tensor[tuple(key)]
+
+    def indices(self, max_ctx: int | None = None) -> Int64[Tensor, "index"]:
+        """Which entries of an axis of size `max_ctx` this takes, each from 0 up.
+
+        Raises:
+            SliceError: `max_ctx` is left out and the answer depends on it.
+            SliceRangeError: the axis is too short.
+        """
+        if max_ctx is None:
+            if self.mode == "int" and self.slice >= 0:
+                return torch.tensor([self.slice])
+            raise SliceError(f"{self}.indices() needs the size of the axis. Give max_ctx.")
+        self._check_fits(max_ctx, "the axis")
+        return torch.arange(max_ctx)[self.slice].reshape(-1)
+
+    def __repr__(self) -> str:
+        shown = self.slice.tolist() if self.mode == "array" else self.slice
+        return f"Slice({None if self.mode == 'identity' else shown})"
+
+    def _check_fits(self, size: int, axis: str) -> None:
+        if self.mode == "int":
+            wanted = [self.slice]
+        elif self.mode != "array":
+            return
+        elif self.slice.dtype == torch.bool:
+            if len(self.slice) != size:
+                raise SliceRangeError(
+                    f"{self} is a mask of {len(self.slice)} for {axis}, which has size {size}. "
+                    f"A mask has one entry for each index."
+                )
+            return
+        else:
+            wanted = self.slice.tolist()
+        for index in wanted:
+            if not -size <= index < size:
+                raise SliceRangeError(
+                    f"Index {index} is out of range for {axis}, which has size {size}"
+                    + (f": give {-size} to {size - 1}." if size else " and so no entries.")
+                )
+
+
+def _is_single_index(given: object) -> bool:
+    return (
+        hasattr(given, "__index__")
+        and not isinstance(given, bool)
+        and getattr(given, "ndim", 0) == 0
+        and getattr(given, "dtype", None) != torch.bool
+    )
+
+
+def _checked_range(given: tuple[int | None, ...] | slice) -> slice:
+    parts = (given.start, given.stop, given.step) if isinstance(given, slice) else given
+    whole = all(part is None or _is_single_index(part) for part in parts)
+    if not 1 <= len(parts) <= 3 or not whole:
+        raise SliceError(f"{given!r} does not describe a slice. {_FORMS}")
+    result = slice(*parts)
+    if result.step is not None and result.step < 1:
+        raise SliceError(
+            f"{given!r} steps by {result.step}; torch slices step by 1 or more. "
+            f"To reverse an axis, give the list of its indices."
+        )
+    return result
+
+
+def _checked_array(given: Any) -> Tensor:
+    """A 1-d CPU tensor of int64 or bool. The CPU, because every tensor can be met from there."""
+    sequence = isinstance(given, Sequence) and not isinstance(given, str | bytes)
+    if not sequence and not hasattr(given, "__array__"):
+        raise SliceError(
+            f"{given!r} of type {type(given).__name__} does not describe a slice. {_FORMS}"
+        )
+    kinds = {type(entry) for entry in given} if sequence else set()
+    try:
+        array = torch.as_tensor(given).detach().cpu()
+    except (TypeError, ValueError, RuntimeError):
+        raise SliceError(f"{given!r} is not a list of indices. {_FORMS}") from None
+    if array.ndim == 1 and array.numel() == 0:
+        return array.long()
+    mixed = bool in kinds and len(kinds) > 1
+    if array.ndim != 1 or mixed or array.is_floating_point() or array.is_complex():
+        raise SliceError(f"{given!r} is not a flat list of ints, nor one of bools. {_FORMS}")
+    return array if array.dtype == torch.bool else array.long()
