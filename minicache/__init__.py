@@ -6,11 +6,23 @@
 >>> cache["pattern", -1].shape
 torch.Size([1, 4, 6, 6])
 
-Modules, in reading order: guards, names, slices, hooks, residual, autodiff, cache, pretrained,
-model, and the apps that `python -m minicache` runs.
+Modules, in reading order: guards, names, slices, hooks, residual, components, attribution,
+autodiff, cache, pretrained, model, and the apps that `python -m minicache` runs.
 """
 
-from minicache import autodiff, cache, guards, hooks, model, names, pretrained, residual, slices
+from minicache import (
+    attribution,
+    autodiff,
+    cache,
+    components,
+    guards,
+    hooks,
+    model,
+    names,
+    pretrained,
+    residual,
+    slices,
+)
 from minicache.autodiff import toggle_autodiff
 from minicache.cache import ActivationCache
 from minicache.guards import MinicacheError
@@ -27,8 +39,10 @@ __all__ = [
     "HookedTransformerConfig",
     "MinicacheError",
     "Slice",
+    "attribution",
     "autodiff",
     "cache",
+    "components",
     "get_act_name",
     "guards",
     "hooks",

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from minicache import autodiff, residual
+from minicache import attribution, autodiff, components, residual
 from minicache.guards import (
     AddressTypeError,
     BatchSizeError,
@@ -202,6 +202,14 @@ class ActivationCache(Mapping[Any, Tensor]):
     accumulated_resid = residual.accumulated_resid
     decompose_resid = residual.decompose_resid
     apply_ln_to_stack = residual.apply_ln_to_stack
+    stack_head_results = components.stack_head_results
+    get_neuron_results = components.get_neuron_results
+    stack_neuron_results = components.stack_neuron_results
+    get_full_resid_decomposition = components.get_full_resid_decomposition
+    logit_attrs = attribution.logit_attrs
+    logit_constant = attribution.logit_constant
+    head_logit_attrs = attribution.head_logit_attrs
+    neuron_logit_attrs = attribution.neuron_logit_attrs
 
     def _full_name(self, address: Any) -> str:
         """Any spelling of an address as a full name; layers from the end are counted out."""

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import Any, Literal, Protocol, overload
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -190,7 +191,7 @@ def decompose_resid(
         parts[f"{place}_attn_out"] = ("attn_out", place)
     stack = stack_rows(cache, [cache[address] for address in parts.values()], pos_slice)
     if apply_ln:
-        stack = _scale_in_place(cache, stack, place, mlp_input, pos_slice)
+        stack = scale_in_place(cache, stack, place, mlp_input, pos_slice)
     return (stack, list(parts)) if return_labels else stack
 
 
@@ -230,14 +231,12 @@ def apply_ln_to_stack(
     if recompute_ln and place == cache.model.cfg.n_layers:
         ln = cache.model.ln_final
         weight, bias = ln.w.detach().to(residual_stack), ln.b.detach().to(residual_stack)
-        return torch.nn.functional.layer_norm(
-            residual_stack, weight.shape, weight, bias, ln.eps
-        )
+        return F.layer_norm(residual_stack, weight.shape, weight, bias, ln.eps)
     centred = residual_stack - residual_stack.mean(-1, keepdim=True)
     return centred * ln_factor(cache, place, mlp_input, pos_slice, batch_slice)
 
 
-def _scale_in_place(
+def scale_in_place(
     cache: Cached, stack: Stack, place: int, mlp_input: bool, pos_slice: Slice | SliceInput
 ) -> Stack:
     """`apply_ln_to_stack` for a stack that is ours alone: a third of the memory traffic."""
@@ -253,32 +252,66 @@ def ln_factor(
     batch_slice: Slice | SliceInput = None,
 ) -> Float[Tensor, "*batch_and_pos d_model"]:
     """weight / scale of the LayerNorm that reads the stream at `place`, as it was on this run."""
-    model = cache.model
-    if place == model.cfg.n_layers:
-        scale, ln = cache["ln_final.hook_scale"], model.ln_final
-    else:
-        name = "ln2" if mlp_input else "ln1"
-        scale, ln = cache["scale", place, name], getattr(model.blocks[place], name)
-    scale = Slice.of(pos_slice).apply(scale, dim=-2)
-    if cache.has_batch_dim:
-        scale = Slice.of(batch_slice).apply(scale, dim=0)
-    weight: Tensor = ln.w.detach().to(scale)
+    scale = ln_scale(cache, place, mlp_input, pos_slice, batch_slice)
+    weight: Tensor = ln_at(cache, place, mlp_input).w.detach().to(scale)
     return weight / scale
 
 
-def stack_rows(
-    cache: Cached, rows: list[Tensor], pos_slice: Slice | SliceInput, *, dim: int = -2
-) -> Stack:
-    """Stack rows of one shape, at the positions asked for. No rows make an empty stack."""
+def ln_at(cache: Cached, place: int, mlp_input: bool = False) -> Any:
+    """The LayerNorm that reads the stream at `place`."""
+    if place == cache.model.cfg.n_layers:
+        return cache.model.ln_final
+    return getattr(cache.model.blocks[place], "ln2" if mlp_input else "ln1")
+
+
+def ln_scale(
+    cache: Cached,
+    place: int,
+    mlp_input: bool = False,
+    pos_slice: Slice | SliceInput = None,
+    batch_slice: Slice | SliceInput = None,
+) -> Float[Tensor, "*batch_and_pos 1"]:
+    """What that LayerNorm divided by, on this run."""
+    if place == cache.model.cfg.n_layers:
+        scale = cache["ln_final.hook_scale"]
+    else:
+        scale = cache["scale", place, "ln2" if mlp_input else "ln1"]
+    scale = Slice.of(pos_slice).apply(scale, dim=-2)
+    return Slice.of(batch_slice).apply(scale, dim=0) if cache.has_batch_dim else scale
+
+
+def carried_back(
+    ln: Any, directions: Float[Tensor, "*any d_model"]
+) -> Float[Tensor, "*any d_model"]:
+    """Directions after a LayerNorm, as directions before it, but for the division by its scale.
+
+    LayerNorm takes x to w * (x - mean(x)) / s. So its output meets a direction d as
+    ((w * d) - mean(w * d)) . x / s, because centring x or centring what meets it is the same.
+    """
+    stretched: Tensor = directions * ln.w.detach().to(directions)
+    return stretched - stretched.mean(-1, keepdim=True)
+
+
+def stack_rows(cache: Cached, rows: list[Tensor], pos_slice: Slice | SliceInput) -> Stack:
+    """Stack entries of the stream's shape, at the positions asked for. No rows: an empty stack."""
     positions = Slice.of(pos_slice)
-    if rows:
-        return torch.stack([positions.apply(row, dim=dim) for row in rows])
-    return positions.apply(stream_sample(cache), dim=-2).new_empty((0,)).reshape(
-        0, *positions.apply(stream_sample(cache), dim=-2).shape
-    )
+    if not rows:
+        return empty_stack(cache, 0, positions)
+    return torch.stack([positions.apply(row, dim=-2) for row in rows])
 
 
-def stream_sample(cache: Cached) -> Float[Tensor, "*batch pos d_model"]:
-    """Any entry of the stream's shape, to tell how an empty stack would look."""
+def empty_stack(cache: Cached, components: int, positions: Slice) -> Stack:
+    """Unfilled memory for a stack, of the shape, dtype and device that the cache's stream has."""
     ends = ("hook_embed", "resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
-    return cache[next((name for name in cache if name.endswith(ends)), "hook_embed")]
+    name = next((name for name in cache if name.endswith(ends)), "hook_embed")
+    sample = positions.apply(cache[name], dim=-2)
+    return sample.new_empty((components, *sample.shape))
+
+
+def stream_at(
+    cache: Cached, place: int, mlp_input: bool = False
+) -> Float[Tensor, "*batch pos d_model"]:
+    """The stream itself at a place."""
+    if place == cache.model.cfg.n_layers:
+        return cache["resid_post", place - 1]
+    return cache["resid_mid" if mlp_input else "resid_pre", place]
