@@ -7,7 +7,8 @@
 torch.Size([1, 4, 6, 6])
 
 Modules, in reading order: guards, names, slices, hooks, residual, components, attribution,
-autodiff, cache, pretrained, model, and the apps that `python -m minicache` runs.
+autodiff, cache, pretrained, layers,
+model, and the apps that `python -m minicache` runs.
 """
 
 from minicache import (
@@ -17,6 +18,7 @@ from minicache import (
     components,
     guards,
     hooks,
+    layers,
     model,
     names,
     pretrained,
@@ -46,6 +48,7 @@ __all__ = [
     "get_act_name",
     "guards",
     "hooks",
+    "layers",
     "model",
     "names",
     "pretrained",

@@ -1,8 +1,8 @@
 """The blame: from parts of the stream to the logits that they cause.
 
-A token's logit is a dot product: the stream, through the final LayerNorm, with the token's column of
-W_U. With the run's scale held fixed that is linear, so each part of the stream owns a share of the
-logit. This is direct logit attribution [Elhage et al. 2021; Wang et al. 2022].
+A token's logit is a dot product: the stream, through the final LayerNorm, with the token's column
+of W_U. With the run's scale held fixed that is linear, so each part of the stream owns a share of
+the logit. This is direct logit attribution [Elhage et al. 2021; Wang et al. 2022].
 
 The shares sum to the logit, less one constant that no part owns, `logit_constant`:
 
@@ -13,7 +13,7 @@ Lessons 9 and 10 tell the story.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 from einops import einsum, rearrange
@@ -22,7 +22,7 @@ from torch import Tensor
 
 from minicache.guards import TokenError
 from minicache.names import stream_place
-from minicache.residual import Cached, Stack, carried_back, ln_scale
+from minicache.residual import Cached, MaybeLabelled, Stack, carried_back, ln_scale
 from minicache.slices import Slice, SliceInput
 
 __all__ = ["Tokens", "head_logit_attrs", "logit_attrs", "logit_constant", "neuron_logit_attrs"]
@@ -65,7 +65,9 @@ def logit_attrs(
     directions = _directions(cache, tokens, incorrect_tokens, residual_stack.shape[1:-1])
     carried = carried_back(cache.model.ln_final, directions.to(residual_stack))
     scale = ln_scale(cache, cache.model.cfg.n_layers, False, pos_slice, batch_slice)
-    return einsum(residual_stack, carried, "component ... d, ... d -> component ...") / scale[..., 0]
+    return (
+        einsum(residual_stack, carried, "component ... d, ... d -> component ...") / scale[..., 0]
+    )
 
 
 def logit_constant(
@@ -87,7 +89,7 @@ def logit_constant(
     scale = ln_scale(cache, model.cfg.n_layers, False, pos_slice, batch_slice)
     lead = scale.shape[:-1]
     directions = _directions(cache, tokens, incorrect_tokens, lead).to(scale)
-    constant = directions @ model.ln_final.b.detach().to(scale)
+    constant: Tensor = directions @ model.ln_final.b.detach().to(scale)
     biases = model.b_U.detach().to(scale)
     constant = constant + biases[_ids(cache, tokens, lead).to(biases.device)]
     if incorrect_tokens is not None:
@@ -102,7 +104,7 @@ def head_logit_attrs(
     layer: int | None = -1,
     pos_slice: Slice | SliceInput = None,
     return_labels: bool = False,
-) -> Any:
+) -> MaybeLabelled:
     """What each head adds to the tokens' logits, without building any head's result.
 
     Equal to `logit_attrs(stack_head_results(layer), tokens)`, by moving brackets:
@@ -147,7 +149,7 @@ def neuron_logit_attrs(
     pos_slice: Slice | SliceInput = None,
     neuron_slice: Slice | SliceInput = None,
     return_labels: bool = False,
-) -> Any:
+) -> MaybeLabelled:
     """What each neuron adds to the tokens' logits, without building any neuron's result.
 
     The derivation is `head_logit_attrs`'s with W_out for W_O: the direction goes back to [neuron],
@@ -199,7 +201,8 @@ def _directions(
             f"tokens and incorrect_tokens have different shapes, {_shown(ids)} and "
             f"{_shown(wrong)}. Give one of each for every place."
         )
-    return directions - model.tokens_to_residual_directions(wrong).detach()
+    against: Tensor = model.tokens_to_residual_directions(wrong).detach()
+    return directions - against
 
 
 def _ids(cache: Cached, tokens: Tokens, lead: torch.Size) -> Int[Tensor, "*lead_or_1"]:
@@ -208,7 +211,7 @@ def _ids(cache: Cached, tokens: Tokens, lead: torch.Size) -> Int[Tensor, "*lead_
     ids = torch.as_tensor(one, device=cache.model.device)
     if ids.ndim > len(lead) or ids.shape != lead[: ids.ndim]:
         raise TokenError(
-            f"tokens of shape {tuple(ids.shape)} do not fit a stack of [*batch, pos] {tuple(lead)}. "
+            f"tokens of shape {_shown(ids)} do not fit a stack of [*batch, pos] {tuple(lead)}. "
             f"Give one token, or one for each item, or one for each item and position."
         )
     return ids.reshape(*ids.shape, *(1 for _ in lead[ids.ndim :]))

@@ -1,9 +1,9 @@
 """The store: the activations of one run, under every name that people give them.
 
-An `ActivationCache` is a dictionary that answers politely. It holds references to activations, finds
-them by full name, shorthand or tuple, and says what went wrong when it cannot. It is read-only as a
-mapping. The analyses are free functions of a cache in the modules above, bound by name in the class
-body, which so reads as a table of contents. Lessons 3 to 6 tell the story.
+An `ActivationCache` is a dictionary that answers politely. It holds references to activations,
+finds them by full name, shorthand or tuple, and says what went wrong when it cannot. It is
+read-only as a mapping. The analyses are free functions of a cache in the modules above, bound by
+name in the class body, which so reads as a table of contents. Lessons 3 to 6 tell the story.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class ActivationCache(Mapping[Any, Tensor]):
 
     def get(self, address: Any, default: Any = None) -> Any:
         """`cache[address]`, or `default` where that would raise."""
-        return self[address] if address in self else default
+        return self[address] if address in self else default  # noqa: SIM401  # that is this method
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.cache_dict)
@@ -181,7 +181,7 @@ class ActivationCache(Mapping[Any, Tensor]):
 
     def stack_activation(
         self, activation_name: str, layer: int | None = -1, sublayer_type: str | None = None
-    ) -> Float[Tensor, "layer *shape"]:
+    ) -> Float[Tensor, layer * shape]:
         """One activation of every block before a place, stacked. New memory.
 
         Args:

@@ -1,14 +1,12 @@
 """The finer scale: what each head and each neuron wrote to the stream.
 
-An attention layer's output is the sum of its heads' outputs and one bias; an MLP's is the sum of its
-neurons' and one bias. So the stream can be taken apart further than `residual.py` does, at a price:
-a row of d_model numbers for each head or neuron. Where those rows would only be projected,
+An attention layer's output is the sum of its heads' outputs and one bias; an MLP's is the sum of
+its neurons' and one bias. So the stream can be taken apart further than `residual.py` does, at a
+price: a row of d_model numbers for each head or neuron. Where those rows would only be projected,
 `attribution.py` never builds them. Lesson 10 tells the story.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import torch
 from einops import rearrange
@@ -19,6 +17,7 @@ from minicache.guards import ConfigError
 from minicache.names import block_layer, stream_place
 from minicache.residual import (
     Cached,
+    MaybeLabelled,
     carried_back,
     decompose_resid,
     empty_stack,
@@ -46,7 +45,7 @@ def stack_head_results(
     incl_remainder: bool = False,
     pos_slice: Slice | SliceInput = None,
     apply_ln: bool = False,
-) -> Any:
+) -> MaybeLabelled:
     """What each head before a place wrote: its z through its own slice of W_O. No bias.
 
     Heads and b_O sum to `attn_out`. With the remainder, the rows sum to the stream.
@@ -132,7 +131,7 @@ def stack_neuron_results(
     incl_remainder: bool = False,
     apply_ln: bool = False,
     project_output_onto: Projection | None = None,
-) -> Any:
+) -> MaybeLabelled:
     """What each neuron before a place wrote. A large stack: layers * d_mlp rows.
 
     Args:
@@ -180,7 +179,7 @@ def get_full_resid_decomposition(
     pos_slice: Slice | SliceInput = None,
     return_labels: bool = False,
     project_output_onto: Projection | None = None,
-) -> Any:
+) -> MaybeLabelled:
     """The stream at a place, down to heads and neurons: its rows sum to it.
 
     Rows, in this order: every head (`L0H0`), every neuron (`L0N0`) or each `0_mlp_out`, `embed`,
@@ -192,8 +191,8 @@ def get_full_resid_decomposition(
         layer: The place; None and -1 are after all blocks (see `names.stream_place`).
         mlp_input: The place before the MLP of `layer`.
         expand_neurons: Neuron by neuron, or layer by layer.
-        project_output_onto: [d_model] or [d_model, out]: give every row's product with it, after the
-            LayerNorm if that is asked for.
+        project_output_onto: [d_model] or [d_model, out]: give every row's product with it, after
+            the LayerNorm if that is asked for.
 
     Returns:
         [component, *batch, pos, d_model] (or out, or no last axis), and the labels if asked for.
@@ -241,7 +240,11 @@ def _before_ln(
             f"project_output_onto is a tensor [d_model] or [d_model, out] with d_model={d_model}, "
             f"and not {shape}."
         )
-    return carried_back(ln_at(cache, place, mlp_input), onto.T).T if apply_ln else onto
+    return (
+        carried_back(ln_at(cache, place, mlp_input), onto.movedim(0, -1)).movedim(-1, 0)
+        if apply_ln
+        else onto
+    )
 
 
 def _met(rows: Tensor, onto: Projection | None) -> Tensor:

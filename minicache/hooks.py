@@ -44,7 +44,7 @@ class HookPoint(nn.Module):
     """An identity module that shows what passes through it.
 
     Attributes:
-        name: Where it is in the model that owns it, as in `"blocks.0.attn.hook_q"`. `setup` sets it.
+        name: Where it is in its model, as in `"blocks.0.attn.hook_q"`. `setup` sets it.
         fwd_hooks: Called in this order with the activation.
         bwd_hooks: Called in this order with the gradient of the loss by the activation.
         ctx: A dictionary for hooks to leave notes in, from one run to the next.
@@ -70,7 +70,9 @@ class HookPoint(nn.Module):
             # does not go through it. No memory is copied.
             tensor = tensor.view_as(tensor)
             present = tuple(self.bwd_hooks)
-            tensor.register_hook(lambda grad: self._call_backward(present, grad))
+            tensor.register_hook(  # type: ignore[no-untyped-call]  # torch has not typed it
+                lambda grad: self._call_backward(present, grad)
+            )
         return tensor
 
     def add_hook(
@@ -307,7 +309,7 @@ class HookedRootModule(nn.Module):
     ) -> tuple[dict[str, Tensor], NamedHooks, NamedHooks]:
         """Hooks that fill a dictionary, not yet attached: (cache, fwd_hooks, bwd_hooks).
 
-        Each entry is the activation itself, detached from the graph: a reference and no copy, unless
+        Each entry is the activation itself, detached from the graph: a reference, no copy, unless
         `device` moves it or `pos_slice` picks positions by a list. So a later change of it in place
         shows in the cache. Gradients stand beside their activation as `NAME_grad`.
 

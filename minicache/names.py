@@ -16,8 +16,10 @@ __all__ = ["block_layer", "get_act_name", "pos_axis", "split_act_name", "stream_
 
 # Which activations live where. A block's own are at the place "".
 BLOCK: Final[dict[str, tuple[str, ...]]] = {
-    "": ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
-    + ("attn_in", "q_input", "k_input", "v_input", "mlp_in"),
+    "": (
+        *("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out"),
+        *("attn_in", "q_input", "k_input", "v_input", "mlp_in"),
+    ),
     "attn": ("q", "k", "v", "z", "attn_scores", "pattern", "result", "rot_q", "rot_k"),
     "mlp": ("pre", "mid", "post", "pre_linear"),
     "ln1": ("scale", "normalized"),
@@ -133,7 +135,9 @@ def _why_not(act: str, layer: int | None, place: str | None, homes: list[str]) -
         )
     if homes:
         where = " or ".join(repr(home) if home else "the block itself" for home in homes)
-        return f"{act!r} is not in {place!r}; it is in {where}. Leave the layer_type out, or mend it."
+        return (
+            f"{act!r} is not in {place!r}; it is in {where}. Leave the layer_type out, or mend it."
+        )
     if layer is None and any(act in acts for acts in BLOCK.values()):
         return f"every block has a {act!r}. Say which layer: ({act!r}, 0) or '{act}0'."
     if layer is not None and any(act in acts for acts in MODEL.values()):

@@ -57,10 +57,9 @@ class WordTokenizer:
         words = text.split()
         for word in words:
             if word not in self.ids:
-                case = f" Nearest: {word.lower()!r}." if word.lower() in self.ids else ""
-                case = f" Nearest: {word.title()!r}." if word.title() in self.ids else case
+                same = [known for known in self.words if known.lower() == word.lower()]
                 raise UnknownWordError(
-                    f"The model does not know the word {word!r}.{case or nearest(word, self.words)} "
+                    f"The model does not know {word!r}.{nearest(word, same or self.words)} "
                     f"It knows {len(self.words)} words: model.tokenizer.words lists them."
                 )
         return [self.ids[word] for word in words]
@@ -108,4 +107,6 @@ def save_parts(folder: str | Path, parts: Parts) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).write_text(json.dumps(parts.config, indent=2) + "\n", encoding="utf-8")
     (folder / WORDS).write_text("\n".join(parts.tokenizer.words) + "\n", encoding="utf-8")
-    save_file({name: tensor.contiguous() for name, tensor in parts.weights.items()}, folder / WEIGHTS)
+    save_file(
+        {name: tensor.contiguous() for name, tensor in parts.weights.items()}, folder / WEIGHTS
+    )

@@ -12,7 +12,7 @@ Lessons 8 and 9 tell the story.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal, Protocol, overload
+from typing import Any, Literal, Protocol, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -23,9 +23,18 @@ from minicache.guards import ConfigError
 from minicache.names import stream_place
 from minicache.slices import Slice, SliceInput
 
-__all__ = ["Cached", "Stack", "accumulated_resid", "apply_ln_to_stack", "decompose_resid"]
+__all__ = [
+    "Cached",
+    "MaybeLabelled",
+    "Stack",
+    "accumulated_resid",
+    "apply_ln_to_stack",
+    "decompose_resid",
+]
 
 Stack = Float[Tensor, "component *batch_and_pos d_model"]
+MaybeLabelled: TypeAlias = Any
+"""A tensor, or with `return_labels=True` the pair (tensor, a name for each of its rows)."""
 
 
 class Cached(Protocol):
@@ -39,31 +48,6 @@ class Cached(Protocol):
     def __iter__(self) -> Iterator[str]: ...
 
 
-@overload
-def accumulated_resid(
-    cache: Cached,
-    layer: int | None = None,
-    incl_mid: bool = False,
-    apply_ln: bool = False,
-    pos_slice: Slice | SliceInput = None,
-    mlp_input: bool = False,
-    return_labels: Literal[False] = False,
-) -> Stack: ...
-
-
-@overload
-def accumulated_resid(
-    cache: Cached,
-    layer: int | None = None,
-    incl_mid: bool = False,
-    apply_ln: bool = False,
-    pos_slice: Slice | SliceInput = None,
-    mlp_input: bool = False,
-    *,
-    return_labels: Literal[True],
-) -> tuple[Stack, list[str]]: ...
-
-
 def accumulated_resid(
     cache: Cached,
     layer: int | None = None,
@@ -72,13 +56,13 @@ def accumulated_resid(
     pos_slice: Slice | SliceInput = None,
     mlp_input: bool = False,
     return_labels: bool = False,
-) -> Stack | tuple[Stack, list[str]]:
+) -> MaybeLabelled:
     """The stream itself, as it stood at each place up to `layer`. Each row is a whole state.
 
-    With `apply_ln` at the last place, each state goes through the final LayerNorm with statistics of
-    its own: unembed the rows and you have the logit lens [nostalgebraist 2020], which asks "had the
-    model stopped here?". `decompose_resid` uses the run's statistics instead, because its rows are
-    parts of one state, and parts only add up under one scale.
+    With `apply_ln` at the last place, each state goes through the final LayerNorm with statistics
+    of its own: unembed the rows and you have the logit lens [nostalgebraist 2020], which asks "had
+    the model stopped here?". `decompose_resid` uses the run's statistics instead, because its rows
+    are parts of one state, and parts only add up under one scale.
 
     Args:
         layer: The last place to take; None and -1 are after all blocks (see `names.stream_place`).
@@ -109,37 +93,8 @@ def accumulated_resid(
     stack = stack_rows(cache, [cache[address] for address in parts.values()], pos_slice)
     if apply_ln:
         recompute = place == n_layers
-        stack = apply_ln_to_stack(
-            cache, stack, place, mlp_input, pos_slice, recompute_ln=recompute
-        )
+        stack = apply_ln_to_stack(cache, stack, place, mlp_input, pos_slice, recompute_ln=recompute)
     return (stack, list(parts)) if return_labels else stack
-
-
-@overload
-def decompose_resid(
-    cache: Cached,
-    layer: int | None = None,
-    mlp_input: bool = False,
-    mode: Literal["all", "mlp", "attn"] = "all",
-    apply_ln: bool = False,
-    pos_slice: Slice | SliceInput = None,
-    incl_embeds: bool = True,
-    return_labels: Literal[False] = False,
-) -> Stack: ...
-
-
-@overload
-def decompose_resid(
-    cache: Cached,
-    layer: int | None = None,
-    mlp_input: bool = False,
-    mode: Literal["all", "mlp", "attn"] = "all",
-    apply_ln: bool = False,
-    pos_slice: Slice | SliceInput = None,
-    incl_embeds: bool = True,
-    *,
-    return_labels: Literal[True],
-) -> tuple[Stack, list[str]]: ...
 
 
 def decompose_resid(
@@ -151,7 +106,7 @@ def decompose_resid(
     pos_slice: Slice | SliceInput = None,
     incl_embeds: bool = True,
     return_labels: bool = False,
-) -> Stack | tuple[Stack, list[str]]:
+) -> MaybeLabelled:
     """The stream at a place as a stack of parts: the embeddings, and what each layer wrote.
 
     A row is exactly what its component added to the stream, its output bias (b_O, b_out) included.

@@ -19,8 +19,8 @@ from typing import Final
 __all__ = ["FACTS", "HELD_OUT_PAIRS", "VOCABULARY", "facts", "names", "repeats", "row", "stories"]
 
 NAMES: Final = (
-    "Mary John Alice Bob Emma James Lucy Peter Sarah Tom Anna David Kate Paul Rose Sam".split()
-)
+    "Mary John Alice Bob Emma James Lucy Peter Sarah Tom Anna David Kate Paul Rose Sam"
+).split()
 PLACES: Final = "shop park school beach house station garden river".split()
 THINGS: Final = "book ball cake ring flower letter coat apple drink kite".split()
 COLOURS: Final = "red blue green white black brown grey yellow".split()
@@ -40,8 +40,8 @@ FACTS: Final = [
     *((f"In {country} people speak", language) for country, language in LANGUAGES.items()),
 ]
 GLUE: Final = (
-    ". , When and went to the gave a The capital of is In people speak Once there was liked "
-    "One day found It said I am with its in but could not find then"
+    ". , When and went to the gave a The capital of is In people speak Once there was "
+    "liked One day found It said I am with its in but could not find then"
 ).split()
 CONTENT: Final = [
     *NAMES, *PLACES, *THINGS, *COLOURS, *ANIMALS,
@@ -94,7 +94,7 @@ def repeats(random: Random, length: int, total: int) -> list[str]:
 
 def row(random: Random, total: int) -> list[str]:
     """`total` words of one kind of text; half of all rows are repeats."""
-    kind = random.choice(("names", "facts", "stories", "repeats", "repeats", "repeats"))
+    kind = random.choice(("names", "names", "facts", "stories", *4 * ("repeats",)))
     if kind == "repeats":
         return repeats(random, random.randint(4, total // 2), total)
     words: list[str] = []

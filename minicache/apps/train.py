@@ -50,10 +50,10 @@ def train(
 ) -> tuple[HookedTransformer, list[dict[str, float]]]:
     """A trained model, and how its loss and its induction went on the way."""
     model = HookedTransformer(config(n_layers, seed), WordTokenizer(corpus.VOCABULARY))
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=2e-3, betas=(0.9, 0.98), weight_decay=0.05
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, betas=(0.9, 0.98), weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: _warmup_cosine(step, steps)
     )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _warmup_cosine(step, steps))
     random = Random(seed)
     history: list[dict[str, float]] = []
     task = progress.add_task("training", total=steps, loss=math.nan) if progress else None
@@ -78,8 +78,8 @@ def evaluate(model: HookedTransformer, seed: int = EVAL_SEED, items: int = 200) 
     """What the model can do, on text that training did not hold.
 
     Returns:
-        Shares right (0 to 1) of repeated random words, names in pairs never met, and facts; the mean
-        difference of the two names' logits; the loss in nats on fresh rows.
+        Shares right (0 to 1) of repeated random words, names in pairs never met, and facts; the
+        mean difference of the two names' logits; the loss in nats on fresh rows.
     """
     random = Random(seed)
     asked = [corpus.names(random, random.choice(corpus.HELD_OUT_PAIRS)) for _ in range(items)]
@@ -116,7 +116,7 @@ def head_scores(
     queries = torch.arange(REPEAT + 1, tokens.shape[1])
     scores = []
     for layer in range(model.cfg.n_layers):
-        pattern, z = cache["pattern", layer], cache["z", layer]
+        pattern = cache["pattern", layer]
         previous = pattern.diagonal(-1, dim1=-2, dim2=-1)[..., 1:].mean((0, 2))
         induction = pattern[:, :, queries, queries - REPEAT + 1].mean((0, 2))
         for head in range(pattern.shape[1]):
@@ -159,7 +159,9 @@ def _checkpoint(model: HookedTransformer, step: int, loss: float) -> dict[str, f
     tokens = _repeated_tokens(model, EVAL_SEED, 20)
     patterns = model.run_with_cache(tokens, names_filter=lambda name: "pattern" in name)[1]
     queries = torch.arange(REPEAT + 1, tokens.shape[1])
-    induction = [p[:, :, queries, queries - REPEAT + 1].mean((0, 2)).max() for p in patterns.values()]
+    induction = [
+        p[:, :, queries, queries - REPEAT + 1].mean((0, 2)).max() for p in patterns.values()
+    ]
     previous = [p.diagonal(-1, 2, 3)[..., 1:].mean((0, 2)).max() for p in patterns.values()]
     return {
         "step": step,
@@ -188,7 +190,7 @@ def card_text(card: dict[str, Any]) -> str:
     )
     return f"""# The model that ships with minicache
 
-A GPT-2-shaped transformer of {made["layers"]} layers, {made["parameters"]:,} parameters, that reads \
+A GPT-2-shaped transformer: {made["layers"]} layers, {made["parameters"]:,} parameters, \
 {len(corpus.VOCABULARY)} words.
 It is a specimen for lessons and knows nothing else. `python -m minicache train` makes it.
 
@@ -237,7 +239,9 @@ def write_folder(
         "induction_heads": [h["head"] for h in heads if h["induction"] > 0.4],
         "previous_token_heads": [h["head"] for h in heads if h["previous_token"] > 0.4],
     }
-    save_parts(folder, Parts(model.config_dict(), model.state_dict(), WordTokenizer(corpus.VOCABULARY)))
+    save_parts(
+        folder, Parts(model.config_dict(), model.state_dict(), WordTokenizer(corpus.VOCABULARY))
+    )
     (folder / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     (folder / "CARD.md").write_text(card_text(card), encoding="utf-8")
     (folder / "history.json").write_text(json.dumps(history) + "\n", encoding="utf-8")

@@ -1,0 +1,42 @@
+"""`python -m minicache [tour|train]`: the front door. With no command, the tour."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from io import TextIOWrapper
+
+from minicache.guards import MinicacheError
+
+COMMANDS = {
+    "tour": "take a trained model apart on one prompt (the default)",
+    "train": "train the model that ships with minicache",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command. What a user did wrong becomes one line on stderr, and status 2."""
+    arguments = sys.argv[1:] if argv is None else argv
+    named = bool(arguments) and arguments[0] in COMMANDS
+    command, rest = (arguments[0], arguments[1:]) if named else ("tour", arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # an ASCII terminal gets ? for a bar
+    try:
+        status: int = import_module(f"minicache.apps.{command}").main(rest)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("minicache: stopped.", file=sys.stderr)
+        return 130
+    except (MinicacheError, OSError) as error:
+        print(f"minicache: {error}", file=sys.stderr)
+        return 2
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

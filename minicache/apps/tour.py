@@ -1,0 +1,244 @@
+"""`python -m minicache`: one prompt, taken apart, in under a screen for each step.
+
+`look` runs the model and gathers findings as plain data: what `--json` prints. `show` draws them
+in a terminal. Each step ends with the Python that made it, so that a reader can go on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from minicache.cache import ActivationCache
+from minicache.guards import ConfigError, TokenError
+from minicache.model import HookedTransformer
+
+__all__ = ["look", "main", "show"]
+
+PROMPT: Final = "When Mary and John went to the shop , John gave a book to"
+ANSWER: Final = "Mary"
+PHRASE: Final = "Tokyo fox blue cake Anna"
+SHADES: Final = " ░▒▓█"
+BAR: Final = 24  # the widest bar, in columns
+
+
+@torch.no_grad()
+def look(
+    model: HookedTransformer, prompt: str, answer: str | None = None, versus: str | None = None
+) -> dict[str, Any]:
+    """Everything that the tour shows, as plain data.
+
+    Args:
+        answer: The word whose logit is explained. None takes the likeliest one.
+        versus: Explain the difference of the answer's logit and this word's.
+
+    Raises:
+        TokenError: the prompt, or a word, is not for this model.
+    """
+    logits, cache = model.run_with_cache(prompt)
+    likeliest = logits[0, -1].softmax(-1).topk(min(5, model.cfg.d_vocab))
+    if answer is None:
+        answer = str(model.to_string(likeliest.indices[:1]))
+    ids = [model.to_single_token(word) for word in (answer, versus) if word is not None]
+    wrong = ids[1] if versus is not None else None
+    stack, labels = cache.decompose_resid(pos_slice=-1, return_labels=True)
+    shares = cache.logit_attrs(stack, ids[0], wrong, pos_slice=-1)[:, 0]
+    constant = cache.logit_constant(ids[0], wrong, pos_slice=-1)[0]
+    heads, head_labels = cache.head_logit_attrs(ids[0], wrong, pos_slice=-1, return_labels=True)
+    final = logits[0, -1]
+    said = final[ids[0]] - (final[wrong] if wrong is not None else 0)
+    total = shares.sum() + constant
+    return {
+        "prompt": prompt,
+        "answer": answer,
+        "versus": versus,
+        "tokens": model.to_str_tokens(prompt),
+        "cache": repr(cache),
+        "next": [
+            {"word": str(model.to_string([token])), "probability": float(probability)}
+            for probability, token in zip(*map(torch.Tensor.tolist, likeliest), strict=True)
+        ],
+        "components": _rows(labels, shares),
+        "constant": float(constant),
+        "sum": float(total),
+        "logit": float(said),
+        "difference": float((total - said).abs()),
+        "heads": _rows(head_labels, heads[:, 0]),
+        "induction": _induction(model, cache),
+    }
+
+
+def _rows(labels: Sequence[str], values: torch.Tensor) -> list[dict[str, Any]]:
+    pairs = zip(labels, values.tolist(), strict=True)
+    return [{"name": label, "share": share} for label, share in pairs]
+
+
+def _induction(model: HookedTransformer, cache: ActivationCache) -> dict[str, Any]:
+    """The head that looks hardest at the word after the last occurrence of its own."""
+    try:
+        phrase = model.to_tokens(PHRASE, prepend_bos=False)[0].tolist()
+    except TokenError:  # another model's vocabulary: any distinct tokens serve
+        phrase = list(range(min(5, model.cfg.d_vocab - 1, (model.cfg.n_ctx - 1) // 2)))
+    length = len(phrase)
+    tokens = model.to_tokens("")[0].tolist() + phrase * 2
+    _, cache = model.run_with_cache(torch.tensor([tokens], device=model.device))
+    patterns = cache.stack_activation("pattern")[:, 0]
+    queries = torch.arange(length + 1, len(tokens), device=patterns.device)
+    scores = patterns[:, :, queries, queries - length + 1].mean(-1)
+    layer, head = divmod(int(scores.argmax()), model.cfg.n_heads or 1)
+    return {
+        "head": f"L{layer}H{head}",
+        "layer": layer,
+        "index": head,
+        "score": float(scores[layer, head]),
+        "words": [str(model.to_string([token])) for token in tokens],
+        "pattern": [[round(p, 4) for p in row] for row in patterns[layer, head].tolist()],
+    }
+
+
+def show(findings: dict[str, Any], console: Console) -> None:
+    """Draw the findings. Fits 80 columns, and needs neither colour nor a terminal."""
+    prompt, answer, versus = (findings[key] for key in ("prompt", "answer", "versus"))
+    asked = f"{answer!r}" + (f", {versus!r}" if versus else "")
+    what = f"logit of {answer!r}" + (f" less that of {versus!r}" if versus else "")
+
+    _heading(console, "1", "The tokens")
+    console.print(Text(" ".join(findings["tokens"])))
+    console.print(Text(findings["cache"]), style="dim")
+    _code(
+        console,
+        "import minicache",
+        "model = minicache.HookedTransformer.from_pretrained()",
+        f"logits, cache = model.run_with_cache({prompt!r})",
+    )
+
+    _heading(console, "2", "The five likeliest next words")
+    table = _table()
+    for row in findings["next"]:
+        table.add_row(row["word"], f"{row['probability']:.1%}", _bar(row["probability"], 1.0))
+    console.print(table)
+    _code(console, "logits[0, -1].softmax(-1).topk(5)")
+
+    _heading(console, "3", f"Where the {what} comes from")
+    _shares(console, [*findings["components"], {"name": "constant", "share": findings["constant"]}])
+    console.print(
+        f"sum {findings['sum']:.4f}   the model's own {findings['logit']:.4f}   "
+        f"difference {findings['difference']:.1e}",
+        style="bold",
+    )
+    _code(
+        console,
+        "parts = cache.decompose_resid(pos_slice=-1)",
+        f"shares = cache.logit_attrs(parts, {asked}, pos_slice=-1)",
+        f"shares.sum(0) + cache.logit_constant({asked}, pos_slice=-1)",
+    )
+
+    _heading(console, "4", "The heads that did it")
+    ranked = sorted(findings["heads"], key=lambda row: -abs(row["share"]))
+    _shares(console, ranked[:5])
+    _code(console, f"cache.head_logit_attrs({asked}, pos_slice=-1, return_labels=True)")
+
+    found = findings["induction"]
+    _heading(console, "5", f"An induction head, {found['head']}, on a phrase said twice")
+    console.print("Each row is a word, and shows where it looks: at what came after it last time.")
+    _grid(console, found["words"], found["pattern"])
+    console.print(f"induction score {found['score']:.2f} (1 is all its attention)", style="bold")
+    phrase = " ".join(found["words"][1:])
+    _code(
+        console,
+        f"_, again = model.run_with_cache({phrase!r})",
+        f"again['pattern', {found['layer']}][0, {found['index']}]",
+    )
+
+
+def _heading(console: Console, number: str, text: str) -> None:
+    console.print()
+    console.print(Text(f"{number}  {text}", style="bold cyan"))
+
+
+def _code(console: Console, *lines: str) -> None:
+    for line in lines:
+        console.print(Text(f">>> {line}", style="green"), soft_wrap=True)
+
+
+def _table() -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True, max_width=24)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True)
+    return table
+
+
+def _bar(value: float, most: float) -> Text:
+    width = round(BAR * abs(value) / most) if most else 0
+    return Text("█" * width, style="red" if value < 0 else "blue")
+
+
+def _shares(console: Console, rows: list[dict[str, Any]]) -> None:
+    most = max(abs(row["share"]) for row in rows)
+    table = _table()
+    for row in rows:
+        table.add_row(row["name"], f"{row['share']:+.3f}", _bar(row["share"], most))
+    console.print(table)
+
+
+def _grid(console: Console, words: list[str], pattern: list[list[float]]) -> None:
+    margin = max(map(len, words))
+    for word, row in zip(words, pattern, strict=True):
+        cells = "".join(2 * SHADES[min(4, int(5 * weight))] for weight in row[: 30 - margin // 2])
+        console.print(Text(f"{word:>{margin}} │{cells}│"), style="blue")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line of `python -m minicache`."""
+    args = _parser().parse_args(argv)
+    if args.plot and args.plot.suffix.lower() != ".svg":
+        raise ConfigError(f"--plot writes SVG, and '{args.plot}' does not end with .svg.")
+    model = HookedTransformer.from_pretrained(args.model).to(_device(args.device))
+    answer = ANSWER if args.prompt is None and args.answer is None else args.answer
+    findings = look(model, args.prompt or PROMPT, answer, args.versus)
+    if args.json:
+        print(json.dumps(findings, indent=1))
+    else:
+        show(findings, Console(highlight=False))
+    if args.plot:
+        from minicache import plots  # an optional extra, wanted only here
+
+        plots.head_attributions(findings, model.cfg.n_layers, args.plot)
+    return 0
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(
+            f"--device {name}: not to be had here ({reason}). Try --device cpu."
+        ) from None
+    return device
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m minicache",
+        description="Take a trained model apart on one prompt.",
+        epilog="`python -m minicache train` trains the model that ships.",
+    )
+    parser.add_argument("--prompt", help=f"words that the model knows (default: {PROMPT!r})")
+    parser.add_argument("--answer", help="the word to explain (default: the likeliest next word)")
+    parser.add_argument("--versus", help="explain the answer's logit less this word's")
+    parser.add_argument("--model", type=Path, help="a model's folder (default: the one that ships)")
+    parser.add_argument("--device", default="cpu", help="where to run (default: cpu)")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw the heads' shares")
+    return parser

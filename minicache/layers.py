@@ -1,0 +1,248 @@
+"""The organs: a transformer's configuration, and the modules it is made of.
+
+Read it from the top: the shape, one LayerNorm, attention, the MLP, a block, the embeddings. Every
+activation passes through a hook point. `model.py` puts them together. Names and shapes of
+parameters, and names and order of hook points, are TransformerLens's, so that weights and analyses
+carry over. The architecture is GPT-2's [Radford et al. 2019]; GPT-Neo's local attention is one
+option. Lessons 1 and 2 tell the story.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, cast
+
+import torch
+import torch.nn.functional as F
+from einops import einsum, rearrange, repeat
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from minicache.guards import ConfigError
+from minicache.hooks import HookPoint
+
+__all__ = ["HookedTransformerConfig"]
+
+ACTIVATIONS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
+    "gelu_new": lambda x: F.gelu(x, approximate="tanh"),
+    "gelu": F.gelu,
+    "relu": F.relu,
+    "silu": F.silu,
+}
+
+
+@dataclass
+class HookedTransformerConfig:
+    """The shape of a transformer. It checks itself.
+
+    Attributes:
+        n_heads: d_model // d_head, if left out.
+        d_mlp: 4 * d_model, if left out.
+        act_fn: `gelu_new`, `gelu`, `relu` or `silu`.
+        attn_only: Blocks have no MLP.
+        use_attn_scale: Divide attention scores by sqrt(d_head). GPT-2 does; GPT-Neo does not.
+        attn_types: `"global"` or `"local"` for each layer. None makes all global.
+        window_size: How many positions, itself included, a local layer's query sees.
+        init_range: Standard deviation of the first weights.
+        seed: Of the first weights. None draws from torch's global generator.
+
+    Raises:
+        ConfigError: the values do not fit together.
+    """
+
+    n_layers: int
+    d_model: int
+    n_ctx: int
+    d_head: int
+    d_vocab: int
+    n_heads: int | None = None
+    d_mlp: int | None = None
+    act_fn: str = "gelu_new"
+    attn_only: bool = False
+    eps: float = 1e-5
+    use_attn_scale: bool = True
+    attn_types: list[str] | None = None
+    window_size: int | None = None
+    init_range: float = 0.02
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.n_heads is None and isinstance(self.d_head, int) and self.d_head > 0:
+            self.n_heads = self.d_model // self.d_head
+        if self.d_mlp is None:
+            self.d_mlp = 4 * self.d_model
+        for name in ("n_layers", "d_model", "n_ctx", "d_head", "d_vocab", "n_heads", "d_mlp"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ConfigError(f"{name}={value!r}: it counts something, so give an int from 1.")
+        if self.act_fn not in ACTIVATIONS:
+            raise ConfigError(
+                f"act_fn={self.act_fn!r} is unknown. Known: {', '.join(ACTIVATIONS)}."
+            )
+        if self.eps <= 0 or self.init_range <= 0:
+            raise ConfigError(
+                f"eps={self.eps}, init_range={self.init_range}: both must be above 0."
+            )
+        types = self.attn_types
+        if types is not None and not set(types) <= {"global", "local"}:
+            raise ConfigError(f"attn_types={types!r}: each is 'global' or 'local'.")
+        if types is not None and len(types) != self.n_layers:
+            raise ConfigError(
+                f"attn_types names {len(types)} layers, and n_layers={self.n_layers}."
+            )
+        if "local" in (types or ()) and (self.window_size is None or self.window_size < 1):
+            raise ConfigError(f"Local layers need a window_size from 1, not {self.window_size!r}.")
+
+
+class LayerNorm(nn.Module):
+    """Centre, divide by the standard deviation, then stretch by `w` and shift by `b`.
+
+    Once its scale is known, this is a linear map: that is what makes attribution possible. Both
+    hooks stand before `w` and `b`, as in TransformerLens.
+    """
+
+    def __init__(self, d_model: int, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+        self.w = nn.Parameter(torch.ones(d_model))
+        self.b = nn.Parameter(torch.zeros(d_model))
+        self.hook_scale = HookPoint()
+        self.hook_normalized = HookPoint()
+
+    def forward(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch d_model"]:
+        centred = x - x.mean(-1, keepdim=True)
+        scale = self.hook_scale((centred.pow(2).mean(-1, keepdim=True) + self.eps).sqrt())
+        normalized: Tensor = self.hook_normalized(centred / scale)
+        return normalized * self.w + self.b
+
+
+class Attention(nn.Module):
+    """Every head looks back: scores decide where, values say what is brought."""
+
+    def __init__(self, cfg: HookedTransformerConfig, layer: int) -> None:
+        super().__init__()
+        heads, d_model, d_head = cast(int, cfg.n_heads), cfg.d_model, cfg.d_head
+        self.W_Q = nn.Parameter(torch.empty(heads, d_model, d_head))
+        self.W_K = nn.Parameter(torch.empty(heads, d_model, d_head))
+        self.W_V = nn.Parameter(torch.empty(heads, d_model, d_head))
+        self.b_Q = nn.Parameter(torch.zeros(heads, d_head))
+        self.b_K = nn.Parameter(torch.zeros(heads, d_head))
+        self.b_V = nn.Parameter(torch.zeros(heads, d_head))
+        self.W_O = nn.Parameter(torch.empty(heads, d_head, d_model))
+        self.b_O = nn.Parameter(torch.zeros(d_model))
+        self.attn_scale = math.sqrt(d_head) if cfg.use_attn_scale else 1.0
+        self.window = (
+            cfg.window_size if cfg.attn_types and cfg.attn_types[layer] == "local" else None
+        )
+        self.hook_q, self.hook_k, self.hook_v = HookPoint(), HookPoint(), HookPoint()
+        self.hook_z, self.hook_attn_scores, self.hook_pattern = (
+            HookPoint(),
+            HookPoint(),
+            HookPoint(),
+        )
+
+    def forward(self, x: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos d_model"]:
+        split = "batch pos d_model, head d_model d -> batch pos head d"
+        q = self.hook_q(einsum(x, self.W_Q, split) + self.b_Q)
+        k = self.hook_k(einsum(x, self.W_K, split) + self.b_K)
+        v = self.hook_v(einsum(x, self.W_V, split) + self.b_V)
+        scores = einsum(
+            q / self.attn_scale, k, "batch query head d, batch key head d -> batch head query key"
+        )
+        scores = self.hook_attn_scores(scores.masked_fill(self._hidden(scores), -torch.inf))
+        pattern = self.hook_pattern(scores.softmax(dim=-1))
+        z = self.hook_z(
+            einsum(pattern, v, "batch head query key, batch key head d -> batch query head d")
+        )
+        written: Tensor = einsum(
+            z, self.W_O, "batch pos head d, head d d_model -> batch pos d_model"
+        )
+        return written + self.b_O
+
+    def _hidden(self, scores: Float[Tensor, "batch head query key"]) -> Bool[Tensor, "query key"]:
+        """What a query must not see: the future and, in a local layer, what is too long ago."""
+        positions = torch.arange(scores.shape[-1], device=scores.device)
+        ago = rearrange(positions, "query -> query 1") - positions
+        return ago < 0 if self.window is None else (ago < 0) | (ago >= self.window)
+
+
+class MLP(nn.Module):
+    """Each neuron reads one direction of the stream, and writes one."""
+
+    def __init__(self, cfg: HookedTransformerConfig) -> None:
+        super().__init__()
+        d_mlp = cast(int, cfg.d_mlp)
+        self.W_in = nn.Parameter(torch.empty(cfg.d_model, d_mlp))
+        self.b_in = nn.Parameter(torch.zeros(d_mlp))
+        self.W_out = nn.Parameter(torch.empty(d_mlp, cfg.d_model))
+        self.b_out = nn.Parameter(torch.zeros(cfg.d_model))
+        self.act_fn = ACTIVATIONS[cfg.act_fn]
+        self.hook_pre, self.hook_post = HookPoint(), HookPoint()
+
+    def forward(self, x: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos d_model"]:
+        pre = self.hook_pre(x @ self.W_in + self.b_in)
+        post: Tensor = self.hook_post(self.act_fn(pre))
+        return post @ self.W_out + self.b_out
+
+
+class TransformerBlock(nn.Module):
+    """Attention and an MLP, each of which reads the residual stream and adds to it."""
+
+    def __init__(self, cfg: HookedTransformerConfig, layer: int) -> None:
+        super().__init__()
+        self.ln1 = LayerNorm(cfg.d_model, cfg.eps)
+        self.attn = Attention(cfg, layer)
+        self.mlp: MLP | None = None
+        if not cfg.attn_only:
+            self.ln2 = LayerNorm(cfg.d_model, cfg.eps)
+            self.mlp = MLP(cfg)
+            self.hook_resid_mid, self.hook_mlp_out = HookPoint(), HookPoint()
+        self.hook_resid_pre, self.hook_attn_out = HookPoint(), HookPoint()
+        self.hook_resid_post = HookPoint()
+
+    def forward(
+        self, resid_pre: Float[Tensor, "batch pos d_model"]
+    ) -> Float[Tensor, "batch pos d_model"]:
+        resid_pre = self.hook_resid_pre(resid_pre)
+        resid = resid_pre + self.hook_attn_out(self.attn(self.ln1(resid_pre)))
+        if self.mlp is not None:
+            resid = self.hook_resid_mid(resid)
+            resid = resid + self.hook_mlp_out(self.mlp(self.ln2(resid)))
+        return cast(Tensor, self.hook_resid_post(resid))
+
+
+class Embed(nn.Module):
+    """A vector for each token."""
+
+    def __init__(self, cfg: HookedTransformerConfig) -> None:
+        super().__init__()
+        self.W_E = nn.Parameter(torch.empty(cfg.d_vocab, cfg.d_model))
+
+    def forward(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_model"]:
+        return self.W_E[tokens]
+
+
+class PosEmbed(nn.Module):
+    """A vector for each position, learned."""
+
+    def __init__(self, cfg: HookedTransformerConfig) -> None:
+        super().__init__()
+        self.W_pos = nn.Parameter(torch.empty(cfg.n_ctx, cfg.d_model))
+
+    def forward(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_model"]:
+        batch, pos = tokens.shape
+        return repeat(self.W_pos[:pos], "pos d_model -> batch pos d_model", batch=batch)
+
+
+class Unembed(nn.Module):
+    """A logit for each token: how far the stream points in its direction, plus its bias."""
+
+    def __init__(self, cfg: HookedTransformerConfig) -> None:
+        super().__init__()
+        self.W_U = nn.Parameter(torch.empty(cfg.d_model, cfg.d_vocab))
+        self.b_U = nn.Parameter(torch.zeros(cfg.d_vocab))
+
+    def forward(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch d_vocab"]:
+        return x @ self.W_U + self.b_U
