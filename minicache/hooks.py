@@ -398,6 +398,11 @@ class HookedRootModule(nn.Module):
             return list(self.hook_dict)
         if callable(names_filter):
             return [name for name in self.hook_dict if names_filter(name)]
+        if not isinstance(names_filter, str | Sequence):
+            raise HookError(
+                f"names_filter is a name, a list of names, a function of a name, or None, and not "
+                f"{names_filter!r} of type {type(names_filter).__name__}."
+            )
         wanted = [names_filter] if isinstance(names_filter, str) else list(names_filter)
         for name in wanted:
             if name not in self.hook_dict:

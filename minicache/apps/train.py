@@ -50,7 +50,7 @@ def train(
 ) -> tuple[HookedTransformer, list[dict[str, float]]]:
     """A trained model, and how its loss and its induction went on the way."""
     model = HookedTransformer(config(n_layers, seed), WordTokenizer(corpus.VOCABULARY))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, betas=(0.9, 0.98), weight_decay=0.01)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, betas=(0.9, 0.98), weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: _warmup_cosine(step, steps)
     )

@@ -1,0 +1,25 @@
+"""Shared set-up. Small models gain nothing from two threads, and xdist runs two of us."""
+
+import os
+
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+
+from minicache import HookedTransformer
+
+torch.set_num_threads(1)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+settings.register_profile(
+    "minicache",
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("minicache")
+
+
+@pytest.fixture
+def shipped() -> HookedTransformer:
+    return HookedTransformer.from_pretrained()

@@ -1,0 +1,394 @@
+"""Promises of the taps. Each is a sentence; fault injection goes through every hook point."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minicache import HookedRootModule, HookPoint
+from minicache.guards import BatchSizeError, HookError, UnknownActivationError
+from tests.worlds import Toy, models, random_model, tokens
+
+INPUT = torch.tensor([[1.0, -2.0, 3.0]])
+
+
+def hooks_of(model):
+    """Every hook on the model, by identity: what must be the same before and after."""
+    return {name: [*p.fwd_hooks, *p.bwd_hooks] for name, p in model.hook_dict.items()}
+
+
+class BoomError(Exception):
+    pass
+
+
+def boom(tensor, hook):
+    raise BoomError(hook.name)
+
+
+def nothing(tensor, hook):
+    return None
+
+
+def test_a_hook_sees_the_activation_and_the_hook_points_name():
+    model, seen = Toy(), {}
+    model.run_with_hooks(
+        INPUT, fwd_hooks=[(lambda name: True, lambda t, hook: seen.update({hook.name: t}))]
+    )
+    assert list(seen) == ["hook_middle", "hook_out"]
+    assert torch.equal(seen["hook_middle"], model.first(INPUT))
+
+
+def test_none_leaves_the_tensor_and_a_tensor_replaces_it():
+    model = Toy()
+    plain = model(INPUT)
+    assert torch.equal(model.run_with_hooks(INPUT, fwd_hooks=[("hook_middle", nothing)]), plain)
+    zeroed = model.run_with_hooks(
+        INPUT, fwd_hooks=[("hook_middle", lambda t, hook: torch.zeros_like(t))]
+    )
+    assert torch.equal(zeroed, model.second(torch.zeros(1, 5)))
+
+
+def test_hooks_run_in_the_order_added_and_prepended_ones_first():
+    point, order = HookPoint(), []
+    for label in "ab":
+        point.add_hook(lambda t, hook, label=label: order.append(label))
+    point.add_hook(lambda t, hook: order.append("first"), prepend=True)
+    point(INPUT)
+    assert order == ["first", "a", "b"]
+
+
+def test_each_hook_receives_what_the_one_before_returned():
+    point = HookPoint()
+    point.add_hook(lambda t, hook: t + 1)
+    point.add_hook(lambda t, hook: t * 10)
+    assert point(torch.tensor(1.0)) == 20
+
+
+def test_the_same_function_twice_runs_twice_and_comes_off_twice():
+    model = Toy()
+
+    def double(t, hook):
+        return 2 * t
+
+    with model.hooks([("hook_out", double), ("hook_out", double)]):
+        assert torch.allclose(model(INPUT), 4 * Toy.forward(_bare(model), INPUT))
+    assert hooks_of(model) == {"hook_middle": [], "hook_out": []}
+
+
+def _bare(model):
+    twin = Toy()
+    twin.load_state_dict(model.state_dict())
+    return twin
+
+
+@given(model=models(), data=st.data())
+def test_after_an_exception_at_any_hook_point_the_model_has_the_hooks_it_had(model, data):
+    ids = tokens(2, 3)
+    model.add_perma_hook("hook_embed", nothing)
+    model.add_hook(lambda name: name.endswith("resid_pre"), nothing)
+    before = hooks_of(model)
+    for name in model.hook_dict:
+        with pytest.raises(BoomError, match=name):
+            model.run_with_hooks(ids, fwd_hooks=[("hook_embed", nothing), (name, boom)])
+        assert hooks_of(model) == before
+    name = data.draw(st.sampled_from(list(model.hook_dict)))
+    model.add_hook(name, boom)
+    before = hooks_of(model)
+    with pytest.raises(BoomError):
+        model.run_with_cache(ids)
+    assert hooks_of(model) == before
+
+
+def test_after_an_exception_in_the_model_no_hook_is_left():
+    model = Toy()
+    with pytest.raises(RuntimeError):
+        model.run_with_cache(torch.zeros(1, 99))
+    assert hooks_of(model) == {"hook_middle": [], "hook_out": []}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [[("hook_middel", nothing)], [("hook_out", "not callable")], [(7, nothing)], [(["x"], nothing)]],
+)
+def test_a_bad_hook_anywhere_in_the_list_attaches_none_of_it(bad):
+    model = Toy()
+    with pytest.raises((UnknownActivationError, HookError)):
+        model.run_with_hooks(INPUT, fwd_hooks=[("hook_middle", nothing), *bad])
+    assert hooks_of(model) == {"hook_middle": [], "hook_out": []}
+
+
+def test_an_unknown_name_raises_with_the_nearest_names():
+    with pytest.raises(UnknownActivationError, match="Nearest: 'hook_middle'"):
+        Toy().add_hook("hook_midle", nothing)
+
+
+def test_users_own_hooks_survive_runs_with_hooks_and_with_a_cache():
+    model, calls = Toy(), []
+    model.add_hook("hook_out", lambda t, hook: calls.append("mine"))
+    model.run_with_hooks(INPUT, fwd_hooks=[("hook_out", nothing)])
+    model.run_with_cache(INPUT)
+    model(INPUT)
+    assert calls == ["mine"] * 3
+
+
+def test_reset_hooks_takes_all_but_the_permanent_and_empties_contexts():
+    model = Toy()
+    model.add_hook("hook_out", nothing)
+    model.add_hook("hook_out", nothing, dir="bwd")
+    model.add_perma_hook("hook_out", nothing)
+    model.hook_out.ctx["note"] = 1
+    model.reset_hooks(clear_contexts=False)
+    assert (len(model.hook_out.fwd_hooks), model.hook_out.bwd_hooks) == (1, [])
+    assert model.hook_out.ctx == {"note": 1}
+    model.reset_hooks(including_permanent=True)
+    assert hooks_of(model)["hook_out"] == []
+    assert model.hook_out.ctx == {}
+
+
+def test_a_context_can_leave_its_hooks_on_and_clear_contexts():
+    model = Toy()
+    model.hook_out.ctx["note"] = 1
+    model.run_with_hooks(
+        INPUT, fwd_hooks=[("hook_out", nothing)], reset_hooks_end=False, clear_contexts=True
+    )
+    assert len(model.hook_out.fwd_hooks) == 1
+    assert model.hook_out.ctx == {}
+
+
+def test_nested_contexts_take_off_their_own_hooks_only():
+    model = Toy()
+    with model.hooks([("hook_out", nothing)]):
+        with model.hooks([("hook_out", nothing), ("hook_middle", nothing)]):
+            model.add_hook("hook_middle", nothing)  # stays: the block added it, not the context
+            assert [len(h) for h in hooks_of(model).values()] == [2, 2]
+        assert [len(h) for h in hooks_of(model).values()] == [1, 1]
+    assert [len(h) for h in hooks_of(model).values()] == [1, 0]
+
+
+def test_reset_hooks_inside_a_context_is_no_error_on_leaving():
+    model = Toy()
+    with model.hooks([("hook_out", nothing)]):
+        model.reset_hooks()
+    assert hooks_of(model)["hook_out"] == []
+
+
+def test_a_hook_that_returns_something_else_raises_and_names_the_place():
+    with pytest.raises(HookError, match="'hook_out' returned int"):
+        Toy().run_with_hooks(INPUT, fwd_hooks=[("hook_out", lambda t, hook: 3)])
+
+
+def test_a_hook_may_take_itself_off_while_hooks_run():
+    point, calls = HookPoint(), []
+
+    def once(t, hook):
+        calls.append(1)
+        hook.remove_hooks("fwd")
+
+    point.add_hook(once)
+    point(INPUT)
+    point(INPUT)
+    assert calls == [1]
+
+
+@given(model=models())
+def test_run_with_cache_gives_the_plain_forwards_logits_bit_for_bit(model):
+    ids = tokens(2, 5)
+    logits, _ = model.run_with_cache(ids)
+    assert torch.equal(logits, model(ids))
+
+
+@given(model=models())
+def test_cached_tensors_hold_no_graph_and_share_the_models_memory(model):
+    seen = {}
+    model.add_hook(lambda name: True, lambda t, hook: seen.update({hook.name: t}))
+    _, cache = model.run_with_cache(tokens(2, 5))
+    assert list(cache) == list(seen)
+    for name, tensor in cache.items():
+        assert not tensor.requires_grad
+        assert tensor.data_ptr() == seen[name].data_ptr()
+
+
+def test_the_cache_sees_what_the_users_hooks_made_of_an_activation():
+    model = Toy()
+    model.add_hook("hook_middle", lambda t, hook: t * 0)
+    _, cache = model.run_with_cache(INPUT)
+    assert torch.equal(cache["hook_middle"], torch.zeros(1, 5))
+
+
+@pytest.mark.parametrize(
+    ("names_filter", "kept"),
+    [
+        (None, ["hook_middle", "hook_out"]),
+        ("hook_out", ["hook_out"]),
+        (["hook_out", "hook_middle"], ["hook_middle", "hook_out"]),
+        (("hook_out",), ["hook_out"]),
+        (lambda name: "mid" in name, ["hook_middle"]),
+    ],
+)
+def test_a_names_filter_keeps_what_it_names(names_filter, kept):
+    assert list(Toy().run_with_cache(INPUT, names_filter=names_filter)[1]) == kept
+
+
+@pytest.mark.parametrize("names_filter", [[], lambda name: False])
+def test_a_filter_that_matches_nothing_says_so(names_filter, caplog):
+    _, cache = Toy().run_with_cache(INPUT, names_filter=names_filter)
+    assert cache == {}
+    assert [(r.name, r.levelname) for r in caplog.records] == [("minicache", "WARNING")]
+
+
+@pytest.mark.parametrize("bad", [7, 1.5, object()])
+def test_a_filter_of_the_wrong_type_raises(bad):
+    with pytest.raises(HookError, match="names_filter"):
+        Toy().run_with_cache(INPUT, names_filter=bad)
+
+
+def test_incl_bwd_caches_the_gradients_that_autograd_gives():
+    model = random_model()
+    ids = tokens(2, 4)
+    loss, cache = model.run_with_cache(ids, return_type="loss", incl_bwd=True)
+    kept = []
+
+    def keep(t, hook):
+        t.retain_grad()
+        kept.append(t)
+
+    model.run_with_hooks(
+        ids, return_type="loss", fwd_hooks=[("blocks.0.hook_resid_mid", keep)]
+    ).backward()
+    assert torch.equal(cache["blocks.0.hook_resid_mid_grad"], kept[0].grad)
+    assert len([name for name in cache if name.endswith("_grad")]) == len(model.hook_dict)
+    assert loss.ndim == 0
+    assert hooks_of(model) == {name: [] for name in model.hook_dict}
+
+
+def test_a_backward_hook_sees_only_the_gradient_through_its_own_hook_point():
+    class ByPass(HookedRootModule):
+        def __init__(self):
+            super().__init__()
+            self.hook_x = HookPoint()
+            self.setup()
+
+        def forward(self, x):
+            return (self.hook_x(x) + 10 * x).sum()
+
+    x, model, seen = torch.ones(2, requires_grad=True), ByPass(), []
+    with model.hooks(bwd_hooks=[("hook_x", lambda grad, hook: seen.append(grad))]):
+        model(x).backward()
+    assert torch.equal(seen[0], torch.ones(2))
+    assert torch.equal(x.grad, torch.full((2,), 11.0))
+
+
+def test_a_backward_hook_may_replace_the_gradient_and_one_taken_off_does_not_run():
+    x = torch.ones(2, requires_grad=True)
+    point = HookPoint()
+    point.add_hook(lambda grad, hook: 5 * grad, dir="bwd")
+    point(x).sum().backward()
+    assert torch.equal(x.grad, torch.full((2,), 5.0))
+    out = point(x).sum()
+    point.remove_hooks("bwd")
+    out.backward()
+    assert torch.equal(x.grad, torch.full((2,), 6.0))
+
+
+def test_run_with_hooks_warns_of_backward_hooks_that_come_off_too_early(caplog):
+    Toy().run_with_hooks(INPUT, bwd_hooks=[("hook_out", nothing)])
+    assert "takes its backward hooks off" in caplog.text
+
+
+def test_incl_bwd_needs_a_scalar_and_a_graph():
+    with pytest.raises(HookError, match=r"scalar.*\(1, 2\)"):
+        Toy().run_with_cache(INPUT, incl_bwd=True)
+    with torch.no_grad(), pytest.raises(HookError, match="Is autodiff off"):
+        random_model().run_with_cache(tokens(1, 3), return_type="loss", incl_bwd=True)
+
+
+def test_pos_slice_keeps_the_positions_asked_for_on_the_right_axis():
+    model, ids = random_model(), tokens(2, 6)
+    _, whole = model.run_with_cache(ids)
+    _, part = model.run_with_cache(ids, pos_slice=(1, 4))
+    _, one = model.run_with_cache(ids, pos_slice=-1)
+    assert torch.equal(part["q0"], whole["q0"][:, 1:4])
+    assert torch.equal(part["resid_pre", 1], whole["resid_pre", 1][:, 1:4])
+    assert torch.equal(part["pattern", 0], whole["pattern", 0][:, :, 1:4])
+    assert torch.equal(one["resid_pre", 1], whole["resid_pre", 1][:, -1:])
+
+
+def test_a_hook_point_without_a_position_axis_is_kept_whole():
+    class Scalar(HookedRootModule):
+        def __init__(self):
+            super().__init__()
+            self.hook_sum = HookPoint()
+            self.setup()
+
+        def forward(self, x):
+            return self.hook_sum(x.sum())
+
+    assert Scalar().run_with_cache(INPUT, pos_slice=0)[1] == {"hook_sum": torch.tensor(2.0)}
+    with pytest.raises(BatchSizeError, match="'hook_sum' has shape"):
+        Scalar().run_with_cache(INPUT, remove_batch_dim=True)
+
+
+def test_remove_batch_dim_drops_a_batch_of_one_and_refuses_a_larger_one():
+    model = random_model()
+    _, cache = model.run_with_cache(tokens(1, 4), remove_batch_dim=True)
+    assert cache["embed"].shape == (4, 10)
+    assert not cache.has_batch_dim
+    with pytest.raises(BatchSizeError, match=r"\(2, 4, 10\)"):
+        model.run_with_cache(tokens(2, 4), remove_batch_dim=True)
+    assert hooks_of(model) == {name: [] for name in model.hook_dict}
+
+
+def test_a_device_moves_the_cache_and_not_the_model():
+    model = Toy()
+    _, cache = model.run_with_cache(INPUT, device="meta")
+    assert {tensor.device.type for tensor in cache.values()} == {"meta"}
+    assert model.first.weight.device.type == "cpu"
+
+
+def test_get_caching_hooks_fills_the_dictionary_that_it_is_given():
+    model, mine = Toy(), {}
+    cache, fwd, bwd = model.get_caching_hooks("hook_out", incl_bwd=True, cache=mine)
+    with model.hooks(fwd, bwd):
+        model(INPUT).sum().backward()
+    assert cache is mine
+    assert set(mine) == {"hook_out", "hook_out_grad"}
+
+
+def test_a_plain_modules_run_with_cache_gives_a_dict_and_a_transformers_a_cache():
+    assert type(Toy().run_with_cache(INPUT)[1]) is dict
+    model = random_model()
+    assert type(model.run_with_cache(tokens(1, 2))[1]).__name__ == "ActivationCache"
+    assert type(model.run_with_cache(tokens(1, 2), return_cache_object=False)[1]) is dict
+
+
+def test_a_model_that_was_not_set_up_says_what_to_call():
+    class Forgetful(HookedRootModule):
+        pass
+
+    with pytest.raises(HookError, match=r"self\.setup\(\)"):
+        Forgetful().run_with_cache(INPUT)
+
+
+def test_hook_points_know_their_layer_and_show_their_hooks():
+    model = random_model()
+    point = model.hook_dict["blocks.1.attn.hook_q"]
+    point.add_hook(nothing)
+    point.add_perma_hook(nothing)
+    assert point.layer() == 1
+    assert repr(point) == "HookPoint(2 fwd)"
+    with pytest.raises(UnknownActivationError, match="is in no block"):
+        model.hook_embed.layer()
+
+
+def test_mod_dict_holds_every_module_and_hook_dict_the_hook_points():
+    model = Toy()
+    assert set(model.mod_dict) == {"first", "second", "hook_middle", "hook_out"}
+    assert set(model.hook_dict) == {"hook_middle", "hook_out"}
+
+
+@pytest.mark.parametrize("direction", ["forward", "", None])
+def test_an_unknown_direction_raises(direction):
+    with pytest.raises(HookError, match="'fwd' or 'bwd'"):
+        HookPoint().add_hook(nothing, dir=direction)
+    with pytest.raises(HookError, match="'fwd' or 'bwd'"):
+        HookPoint().remove_hooks(direction)

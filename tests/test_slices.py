@@ -1,0 +1,133 @@
+"""Laws of the ruler: it agrees with torch's own indexing, and complains in words."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minicache import Slice
+from minicache.guards import SliceError, SliceRangeError
+from tests.worlds import axis_slices
+
+
+def plain_key(given_slice):
+    """What one would write in brackets for the same."""
+    if isinstance(given_slice, tuple):
+        return slice(*given_slice)
+    return slice(None) if given_slice is None else given_slice
+
+
+@st.composite
+def cases(draw):
+    shape = draw(st.lists(st.integers(1, 5), min_size=1, max_size=4))
+    dim = draw(st.integers(-len(shape), len(shape) - 1))
+    return torch.randn(shape), dim, draw(axis_slices(shape[dim]))
+
+
+@given(case=cases())
+def test_apply_is_torch_indexing_on_that_axis(case):
+    tensor, dim, asked = case
+    key = [slice(None)] * tensor.ndim
+    key[dim] = plain_key(asked)
+    assert torch.equal(Slice(asked).apply(tensor, dim), tensor[tuple(key)])
+
+
+@given(case=cases())
+def test_indices_are_the_entries_that_apply_takes(case):
+    tensor, dim, asked = case
+    size = tensor.shape[dim]
+    taken = Slice(asked).apply(torch.arange(size)).reshape(-1)
+    assert Slice(asked).indices(size).tolist() == taken.tolist()
+
+
+@given(case=cases())
+def test_unwrap_keeps_the_axis_of_an_int_and_changes_nothing_else(case):
+    tensor, dim, asked = case
+    result = Slice.unwrap(asked).apply(tensor, dim)
+    assert result.ndim == tensor.ndim
+    assert torch.equal(result, Slice([asked] if isinstance(asked, int) else asked).apply(tensor, dim))
+    assert Slice.unwrap(made := Slice(asked)) is made
+    assert Slice.of(made) is made
+
+
+@pytest.mark.parametrize(
+    ("asked", "mode", "taken"),
+    [
+        (2, "int", [2]),
+        (np.int64(2), "int", [2]),
+        (torch.tensor(2), "int", [2]),
+        ((3,), "slice", [0, 1, 2]),
+        ((1, 3), "slice", [1, 2]),
+        ((1, None, 2), "slice", [1, 3]),
+        (slice(1, 3), "slice", [1, 2]),
+        ([0, -1], "array", [0, 4]),
+        ([], "array", []),
+        (range(2), "array", [0, 1]),
+        (torch.tensor([4, 0]), "array", [4, 0]),
+        (torch.tensor([4, 0], dtype=torch.uint8), "array", [4, 0]),
+        (np.array([4, 0]), "array", [4, 0]),
+        ([True, False, False, True, False], "array", [0, 3]),
+        (torch.tensor([False, True, True, False, False]), "array", [1, 2]),
+        (None, "identity", [0, 1, 2, 3, 4]),
+    ],
+)
+def test_every_form_of_input(asked, mode, taken):
+    made = Slice(asked)
+    assert made.mode == mode
+    assert made.indices(5).tolist() == taken
+    assert repr(made).startswith("Slice(")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "1", b"1", 1.5, True, (), (1, 2, 3, 4), (1.0,), (True,), ("a",), (0, 4, 0), (4, 0, -1),
+        [1.5], ["a"], [True, 2], [[0, 1]], [None], {1, 2}, {1: 2}, object(), torch.zeros(2),
+        torch.zeros(2, 2, dtype=torch.long), torch.tensor(True), np.array([0.5]), [1j],
+    ],
+)  # fmt: skip
+def test_a_bad_slice_raises_when_it_is_made(asked):
+    with pytest.raises(SliceError, match=r"Give an int|steps by"):
+        Slice(asked)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (5, ["Index 5", "axis 1", "size 5", "-5 to 4"]),
+        (-6, ["Index -6"]),
+        ([0, 7], ["Index 7", "size 5"]),
+        ([True, False], ["mask of 2", "size 5"]),
+    ],
+)
+def test_an_index_out_of_range_names_the_axis_its_size_and_the_index(asked, words):
+    with pytest.raises(SliceRangeError) as caught:
+        Slice(asked).apply(torch.zeros(2, 5), dim=1)
+    for word in words:
+        assert word in str(caught.value)
+    assert isinstance(caught.value, IndexError)
+
+
+def test_an_axis_that_is_not_there_raises():
+    with pytest.raises(SliceRangeError, match="axis 2 of a tensor that has 1 axes"):
+        Slice(0).apply(torch.zeros(3), dim=2)
+
+
+def test_an_empty_axis_has_no_index():
+    with pytest.raises(SliceRangeError, match="no entries"):
+        Slice(0).apply(torch.zeros(0))
+
+
+def test_indices_without_a_size_are_known_only_for_an_index_from_the_start():
+    assert Slice(3).indices().tolist() == [3]
+    for asked in (-1, (2,), None):
+        with pytest.raises(SliceError, match="size of the axis"):
+            Slice(asked).indices()
+
+
+def test_views_stay_views_and_lists_copy():
+    tensor = torch.zeros(4, 3)
+    for asked in (1, (1, 3), None):
+        assert Slice(asked).apply(tensor).untyped_storage().data_ptr() == tensor.data_ptr()
+    assert Slice([1]).apply(tensor).untyped_storage().data_ptr() != tensor.data_ptr()
