@@ -175,8 +175,9 @@ class HookedTransformer(HookedRootModule):
             TokenError: there is no text, or no tokenizer.
             UnknownWordError: the vocabulary does not have a word.
         """
-        texts = [input] if isinstance(input, str) else list(input)
-        if not texts or not all(isinstance(text, str) for text in texts):
+        texts = [input] if isinstance(input, str) else input
+        sequence = isinstance(texts, Sequence) and len(texts) > 0
+        if not sequence or not all(isinstance(text, str) for text in texts):
             raise TokenError(f"Give a text, or a list of texts, and not {input!r}.")
         tokenizer = self._need_tokenizer()
         start = [tokenizer.bos_token_id] if prepend_bos else []

@@ -1,0 +1,257 @@
+"""The patient: its configuration, its mathematics, its words."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minicache import HookedTransformer, HookedTransformerConfig
+from minicache.guards import ConfigError, LayerRangeError, TokenError, UnknownWordError
+from tests.worlds import D_VOCAB, N_CTX, assert_close, models, random_model, tokens
+
+GOOD = dict(n_layers=2, d_model=8, n_ctx=4, d_head=4, d_vocab=5)
+
+
+def by_hand(model, ids):
+    """The same transformer in torch's own terms, by another road: loops, and no hook points."""
+    cfg = model.cfg
+    x = model.W_E[ids] + model.W_pos[: ids.shape[1]]
+    act = {"gelu_new": lambda t: F.gelu(t, approximate="tanh"), "gelu": F.gelu}
+    act |= {"relu": F.relu, "silu": F.silu}
+
+    def norm(ln, t):
+        return F.layer_norm(t, (cfg.d_model,), ln.w, ln.b, cfg.eps)
+
+    for layer, block in enumerate(model.blocks):
+        t, heads = norm(block.ln1, x), []
+        for h in range(cfg.n_heads):
+            q, k, v = (
+                t @ getattr(block.attn, f"W_{n}")[h] + getattr(block.attn, f"b_{n}")[h]
+                for n in "QKV"
+            )
+            scores = q @ k.mT / (math.sqrt(cfg.d_head) if cfg.use_attn_scale else 1)
+            mask = torch.ones(scores.shape[-2:], dtype=torch.bool).tril()
+            if cfg.attn_types and cfg.attn_types[layer] == "local":
+                mask &= ~torch.ones_like(mask).tril(-cfg.window_size)
+            heads.append(scores.where(mask, torch.tensor(-1e30).to(t)).softmax(-1) @ v)
+        x = x + torch.cat(heads, -1) @ block.attn.W_O.flatten(0, 1) + block.attn.b_O
+        if block.mlp is not None:
+            t = norm(block.ln2, x) @ block.mlp.W_in + block.mlp.b_in
+            x = x + act[cfg.act_fn](t) @ block.mlp.W_out + block.mlp.b_out
+    return norm(model.ln_final, x) @ model.W_U + model.b_U
+
+
+@given(
+    act_fn=st.sampled_from(["gelu_new", "gelu", "relu", "silu"]),
+    attn_only=st.booleans(),
+    use_attn_scale=st.booleans(),
+    attn_types=st.none() | st.lists(st.sampled_from(["global", "local"]), min_size=2, max_size=2),
+    window_size=st.integers(1, N_CTX),
+    pos=st.integers(1, N_CTX),
+)
+def test_the_forward_pass_is_the_one_written_by_hand(pos, **options):
+    model, ids = random_model(**options), tokens(2, pos)
+    assert_close(model(ids), by_hand(model, ids))
+
+
+@given(model=models(), cut=st.integers(1, 4))
+def test_a_position_never_sees_the_future(model, cut):
+    ids = tokens(2, 5)
+    assert_close(model(ids)[:, :cut], model(ids[:, :cut]))
+
+
+def test_the_loss_is_the_mean_cross_entropy_of_each_next_token():
+    model, ids = random_model(), tokens(3, 5)
+    logits, loss = model(ids, return_type="both")
+    expected = -logits[:, :-1].log_softmax(-1).gather(-1, ids[:, 1:, None]).mean()
+    assert_close(loss, expected)
+    assert torch.equal(model(ids, return_type="loss"), loss)
+    assert model(ids, return_type=None) is None
+
+
+@given(model=models(), data=st.data())
+def test_stop_at_layer_gives_the_stream_before_that_block(model, data):
+    n_layers, ids = model.cfg.n_layers, tokens(2, 3)
+    _, cache = model.run_with_cache(ids)
+    layer = data.draw(st.integers(-n_layers, n_layers - 1))
+    assert torch.equal(model(ids, stop_at_layer=layer), cache["resid_pre", layer])
+    assert torch.equal(model(ids, stop_at_layer=n_layers), cache["resid_post", -1])
+    with pytest.raises(LayerRangeError):
+        model(ids, stop_at_layer=n_layers + 1)
+
+
+def test_one_row_of_tokens_needs_no_batch_axis():
+    model, ids = random_model(), tokens(1, 4)
+    assert torch.equal(model(ids[0]), model(ids))
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (torch.tensor([[0, D_VOCAB]]), ["0 to 10", "to 11"]),
+        (torch.tensor([[-1, 0]]), ["from -1"]),
+        (torch.zeros(1, N_CTX + 1, dtype=torch.long), ["10 tokens", "n_ctx=9"]),
+        (torch.zeros(1, 3), ["ints", "float32"]),
+        (torch.zeros(1, 3, dtype=torch.bool), ["ints", "bool"]),
+        (torch.zeros(1, 3, dtype=torch.complex64), ["ints"]),
+        (torch.zeros(0, 3, dtype=torch.long), ["(0, 3)"]),
+        (torch.zeros(1, 0, dtype=torch.long), ["(1, 0)"]),
+        (torch.zeros(1, 1, 1, dtype=torch.long), ["(1, 1, 1)"]),
+        (torch.tensor(3), ["()"]),
+        ("a text", ["no tokenizer"]),
+    ],
+)
+def test_tokens_that_cannot_be_read_raise_before_any_work(bad, words):
+    model, calls = random_model(), []
+    model.add_hook(lambda name: True, lambda t, hook: calls.append(hook.name))
+    with pytest.raises(TokenError) as caught:
+        model(bad)
+    for word in words:
+        assert word in str(caught.value)
+    assert calls == []
+
+
+def test_other_bad_arguments_raise():
+    model = random_model()
+    with pytest.raises(ConfigError, match="'logits', 'loss', 'both' or None"):
+        model(tokens(1, 2), return_type="logit")
+    with pytest.raises(TokenError, match="at least 2 tokens"):
+        model(tokens(1, 1), return_type="loss")
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (dict(n_layers=0), "n_layers=0"),
+        (dict(n_layers=True), "n_layers=True"),
+        (dict(d_model=8.0), "d_model=8.0"),
+        (dict(d_head=0), "d_head=0"),
+        (dict(d_head=16), "n_heads=0"),
+        (dict(n_ctx="4"), "n_ctx='4'"),
+        (dict(d_vocab=-1), "d_vocab=-1"),
+        (dict(d_mlp=0), "d_mlp=0"),
+        (dict(act_fn="tanh"), "Known: gelu_new, gelu, relu, silu"),
+        (dict(eps=0.0), "above 0"),
+        (dict(init_range=-1.0), "above 0"),
+        (dict(attn_types=["global", "lokal"]), "'global' or 'local'"),
+        (dict(attn_types=["global"]), "names 1 layers"),
+        (dict(attn_types=["global", "local"]), "window_size"),
+        (dict(attn_types=["local", "local"], window_size=0), "window_size"),
+    ],
+)
+def test_every_wrong_configuration_has_its_message(changed, words):
+    with pytest.raises(ConfigError) as caught:
+        HookedTransformerConfig(**(GOOD | changed))
+    assert words in str(caught.value)
+
+
+def test_sizes_left_out_are_gpt2s():
+    cfg = HookedTransformerConfig(**GOOD)
+    assert (cfg.n_heads, cfg.d_mlp) == (2, 32)
+
+
+def test_a_seed_fixes_the_first_weights_and_leaves_torchs_generator_alone():
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    one, two = (HookedTransformer(HookedTransformerConfig(**GOOD, seed=3)) for _ in range(2))
+    assert torch.equal(torch.rand(1), expected)
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+
+
+def test_the_shortcuts_stack_every_layers_weights():
+    model = random_model(2, n_heads=3)
+    shapes = {
+        "W_Q": (2, 3, 10, 4), "W_K": (2, 3, 10, 4), "W_V": (2, 3, 10, 4), "W_O": (2, 3, 4, 10),
+        "b_Q": (2, 3, 4), "b_K": (2, 3, 4), "b_V": (2, 3, 4), "b_O": (2, 10),
+        "W_in": (2, 10, 7), "b_in": (2, 7), "W_out": (2, 7, 10), "b_out": (2, 10),
+        "W_E": (11, 10), "W_pos": (9, 10), "W_U": (10, 11), "b_U": (11,),
+    }  # fmt: skip
+    for name, shape in shapes.items():
+        assert getattr(model, name).shape == shape, name
+    assert torch.equal(model.W_O[1], model.blocks[1].attn.W_O)
+
+
+def test_a_state_dict_with_transformerlenss_two_constants_loads():
+    model = random_model()
+    state = model.state_dict()
+    state["blocks.0.attn.mask"] = torch.zeros(0, 0)
+    state["blocks.0.attn.IGNORE"] = torch.tensor(-torch.inf)
+    model.load_state_dict(state)
+    assert "blocks.0.attn.mask" in state  # the caller's dictionary is the caller's
+
+
+@given(model=models(), mlp_input=st.booleans(), include=st.booleans(), data=st.data())
+def test_the_accumulated_bias_is_the_sum_of_the_output_biases(model, mlp_input, include, data):
+    n_layers = model.cfg.n_layers
+    layer = data.draw(st.integers(0, n_layers - mlp_input))
+    expected = torch.zeros(10, dtype=torch.float64)
+    for block in list(model.blocks)[:layer]:
+        expected = expected + block.attn.b_O
+        if block.mlp is not None and include:
+            expected = expected + block.mlp.b_out
+    if mlp_input:
+        expected = expected + model.blocks[layer].attn.b_O
+    assert_close(model.accumulated_bias(layer, mlp_input, include), expected)
+    with pytest.raises(LayerRangeError):
+        model.accumulated_bias(n_layers, mlp_input=True)
+
+
+def test_text_becomes_tokens_and_comes_back(shipped):
+    ids = shipped.to_tokens("In France people")
+    assert ids.shape == (1, 4)
+    assert shipped.to_string(ids) == ["<bos> In France people"]
+    assert shipped.to_string(ids[0]) == "<bos> In France people"
+    assert shipped.to_string([int(ids[0, 2])]) == "France"
+    assert shipped.to_str_tokens("In France") == ["<bos>", "In", "France"]
+    assert shipped.to_str_tokens("In France", prepend_bos=False) == ["In", "France"]
+    assert shipped.to_str_tokens(ids) == ["<bos>", "In", "France", "people"]
+    assert shipped.to_single_token("France") == int(ids[0, 2])
+
+
+def test_shorter_texts_are_filled_up_and_do_not_count(shipped):
+    short, long = "In France people", "The capital of France is Paris ."
+    both = shipped.to_tokens([short, long])
+    assert both.shape == (2, 8)
+    assert shipped.to_string(both)[0].endswith("people <pad> <pad> <pad> <pad>")
+    alone = shipped(short)
+    assert torch.allclose(shipped([short, long])[0, :4], alone[0], atol=1e-4)
+    losses = [shipped(text, return_type="loss") * n for text, n in ((short, 3), (long, 7))]
+    assert torch.allclose(shipped([short, long], return_type="loss"), sum(losses) / 10, atol=1e-4)
+
+
+@pytest.mark.parametrize("bad", [[], 3, None, [1, 2], ["In", 3]])
+def test_what_is_no_text_raises(shipped, bad):
+    with pytest.raises(TokenError, match="list of texts"):
+        shipped.to_tokens(bad)
+
+
+def test_unknown_words_raise_with_the_nearest_known_ones(shipped):
+    with pytest.raises(UnknownWordError, match=r"'Pariss'\. Nearest: 'Paris'"):
+        shipped("The capital of Pariss")
+    with pytest.raises(UnknownWordError, match=r"'mary'\. Nearest: 'Mary'"):
+        shipped("mary")
+    with pytest.raises(UnknownWordError, match=r"'xyzzy'\. It knows"):
+        shipped.to_tokens("xyzzy")
+
+
+def test_single_tokens_and_directions(shipped):
+    with pytest.raises(TokenError, match="is 2 tokens"):
+        shipped.to_single_token("In France")
+    with pytest.raises(TokenError, match="is 0 tokens"):
+        shipped.to_single_token("")
+    token = shipped.to_single_token("Mary")
+    column = shipped.W_U[:, token]
+    for asked in ("Mary", token, torch.tensor(token)):
+        assert torch.equal(shipped.tokens_to_residual_directions(asked), column)
+    batch = shipped.tokens_to_residual_directions(torch.tensor([[token, 0]]))
+    assert batch.shape == (1, 2, 64)
+    with pytest.raises(TokenError, match="run from 0"):
+        shipped.tokens_to_residual_directions(10_000)
+    with pytest.raises(TokenError, match="a batch of 2"):
+        shipped.to_str_tokens(torch.zeros(2, 2, dtype=torch.long))
+    with pytest.raises(TokenError, match="run from 0"):
+        shipped.to_string([10_000])
