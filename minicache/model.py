@@ -95,7 +95,12 @@ class HookedTransformer(HookedRootModule):
         """
         parts = load_parts(name_or_path)
         try:
-            model = cls(HookedTransformerConfig(**parts.config), parts.tokenizer)
+            cfg = HookedTransformerConfig(**parts.config)
+            if cfg.d_vocab != len(parts.tokenizer.words):
+                raise ConfigError(
+                    f"words.txt has {len(parts.tokenizer.words)} words and d_vocab={cfg.d_vocab}."
+                )
+            model = cls(cfg, parts.tokenizer)
             model.load_state_dict(parts.weights)
         except (ConfigError, TypeError, RuntimeError) as error:
             raise ModelFileError(
