@@ -4,7 +4,7 @@
 >>> model = minicache.HookedTransformer.from_pretrained()
 >>> logits, cache = model.run_with_cache("The capital of France is")
 >>> cache["pattern", -1].shape
-torch.Size([1, 4, 6, 6])
+torch.Size([1, 2, 6, 6])
 
 Modules, in reading order: guards, names, slices, hooks, residual, components, attribution,
 autodiff, cache, pretrained, layers,

@@ -243,6 +243,7 @@ class Unembed(nn.Module):
         super().__init__()
         self.W_U = nn.Parameter(torch.empty(cfg.d_model, cfg.d_vocab))
         self.b_U = nn.Parameter(torch.zeros(cfg.d_vocab))
+        self.hook_in, self.hook_out = HookPoint(), HookPoint()
 
     def forward(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch d_vocab"]:
-        return x @ self.W_U + self.b_U
+        return cast(Tensor, self.hook_out(self.hook_in(x) @ self.W_U + self.b_U))

@@ -28,6 +28,7 @@ BLOCK: Final[dict[str, tuple[str, ...]]] = {
 MODEL: Final[dict[str, tuple[str, ...]]] = {
     "": ("embed", "pos_embed"),
     "ln_final": ("scale", "normalized"),
+    "unembed": ("in", "out"),
 }
 SHORTHAND: Final = {
     "attn": "pattern",

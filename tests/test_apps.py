@@ -35,9 +35,7 @@ def test_the_tour_runs_and_proves_its_sum(toured):
         assert re.search(rf"^{heading}  \S", toured.stdout, re.M)
     total, own, difference = map(
         float,
-        re.search(
-            r"sum (\S+)   the model's own (\S+)   difference (\S+)", toured.stdout
-        ).groups(),
+        re.search(r"sum (\S+)   the model's own (\S+)   difference (\S+)", toured.stdout).groups(),
     )
     assert abs(total - own) < 1e-3
     assert difference < 1e-4
@@ -140,7 +138,9 @@ def test_a_mistake_gives_one_clear_line_and_status_2(arguments, words):
     assert done.stderr.strip().splitlines()[-1].startswith(("minicache: ", "python -m minicache"))
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="CUDA is here, so asking for it is no mistake")
+@pytest.mark.skipif(
+    torch.cuda.is_available(), reason="CUDA is here, so asking for it is no mistake"
+)
 def test_no_cuda_is_said_in_one_line():
     done = cli("--device", "cuda")
     assert done.returncode == 2

@@ -43,7 +43,9 @@ def test_every_spelling_of_an_address_gives_the_same_activation(one):
 
 
 ADDRESSES = st.one_of(
-    st.sampled_from(["q0", "q", "qq0", "embed", "scale", "scale0", "hook_embed", "mlp_out9", "z_0"]),
+    st.sampled_from(
+        ["q0", "q", "qq0", "embed", "scale", "scale0", "hook_embed", "mlp_out9", "z_0"]
+    ),
     st.tuples(st.sampled_from(["q", "scale", "embed", "nonsense"]), st.none() | st.integers(-6, 6)),
     st.tuples(st.just("scale"), st.integers(-6, 6), st.sampled_from(["ln1", "ln2", "ln7"])),
     st.sampled_from([None, 1.5, True, b"q0", (), [], ("q", 0.5), ("q", True), ("q", 0, 0, 0)]),
@@ -88,6 +90,8 @@ def test_the_order_of_names_is_transformerlenss():
         "blocks.0.hook_resid_post",
         "ln_final.hook_scale",
         "ln_final.hook_normalized",
+        "unembed.hook_in",
+        "unembed.hook_out",
     ]
 
 
@@ -100,7 +104,7 @@ def test_each_way_to_be_absent_has_its_own_exception_and_advice():
         ("qq0", UnknownActivationError, KeyError, ["'qq0'", "Nearest: 'q'"]),
         ("blocks.0.attn.hook_w", UnknownActivationError, KeyError, ["Nearest", "hook_v"]),
         (("result", 0), UnknownActivationError, KeyError, ["no activation"]),
-        ("q0", MissingActivationError, KeyError, ["was not kept", "1 of 38", "names_filter"]),
+        ("q0", MissingActivationError, KeyError, ["was not kept", "1 of 40", "names_filter"]),
         ("hook_embed_grad", MissingActivationError, KeyError, ["incl_bwd=True"]),
         (1.5, AddressTypeError, TypeError, ["float", "(name, layer, layer_type)"]),
         (("q", True), AddressTypeError, TypeError, ["bool"]),
@@ -119,7 +123,7 @@ def test_a_cache_is_a_read_only_mapping_with_an_identity_of_its_own():
     assert dict(cache.items()).keys() == set(cache)
     with pytest.raises(TypeError):
         cache["hook_embed"] = torch.zeros(1)
-    assert cache == cache  # noqa: PLR0124  # Mapping would compare tensors here
+    assert cache == cache  # Mapping would compare tensors here
     assert cache != dict(cache)
     assert hash(cache) == hash(cache)
 
@@ -135,7 +139,7 @@ def test_changing_the_dictionary_it_was_made_from_does_not_change_the_cache():
 
 def test_the_repr_is_a_short_summary():
     cache = run(random_model(), tokens(2, 5)).cache
-    assert repr(cache).startswith("ActivationCache(38 activations, batch 2, 5 positions, ")
+    assert repr(cache).startswith("ActivationCache(40 activations, batch 2, 5 positions, ")
     assert repr(cache).endswith(" MB, cpu)")
     one = run(random_model(), tokens(1, 5), names_filter="hook_embed").cache.remove_batch_dim()
     assert repr(one) == "ActivationCache(1 activations, no batch axis, 0.00 MB, cpu)"

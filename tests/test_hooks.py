@@ -108,7 +108,12 @@ def test_after_an_exception_in_the_model_no_hook_is_left():
 
 @pytest.mark.parametrize(
     "bad",
-    [[("hook_middel", nothing)], [("hook_out", "not callable")], [(7, nothing)], [(["x"], nothing)]],
+    [
+        [("hook_middel", nothing)],
+        [("hook_out", "not callable")],
+        [(7, nothing)],
+        [(["x"], nothing)],
+    ],
 )
 def test_a_bad_hook_anywhere_in_the_list_attaches_none_of_it(bad):
     model = Toy()

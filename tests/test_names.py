@@ -44,6 +44,7 @@ EXAMPLES = [
     (("resid_post3",), "blocks.3.hook_resid_post"),
     (("attn_out", 1, "block"), "blocks.1.hook_attn_out"),
     (("mlp_out", 1, "b"), "blocks.1.hook_mlp_out"),
+    (("out", None, "unembed"), "unembed.hook_out"),
     (("ln_final.hook_scale",), "ln_final.hook_scale"),
     (("hook_embed",), "hook_embed"),
     (("encoder.hook_mine",), "encoder.hook_mine"),

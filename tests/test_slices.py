@@ -46,7 +46,9 @@ def test_unwrap_keeps_the_axis_of_an_int_and_changes_nothing_else(case):
     tensor, dim, asked = case
     result = Slice.unwrap(asked).apply(tensor, dim)
     assert result.ndim == tensor.ndim
-    assert torch.equal(result, Slice([asked] if isinstance(asked, int) else asked).apply(tensor, dim))
+    assert torch.equal(
+        result, Slice([asked] if isinstance(asked, int) else asked).apply(tensor, dim)
+    )
     assert Slice.unwrap(made := Slice(asked)) is made
     assert Slice.of(made) is made
 

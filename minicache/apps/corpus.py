@@ -93,8 +93,8 @@ def repeats(random: Random, length: int, total: int) -> list[str]:
 
 
 def row(random: Random, total: int) -> list[str]:
-    """`total` words of one kind of text; half of all rows are repeats."""
-    kind = random.choice(("names", "names", "facts", "stories", *4 * ("repeats",)))
+    """`total` words of one kind of text; four rows in nine are repeats."""
+    kind = random.choice(("names", "names", "names", "facts", "stories", *4 * ("repeats",)))
     if kind == "repeats":
         return repeats(random, random.randint(4, total // 2), total)
     words: list[str] = []

@@ -38,7 +38,7 @@ def config(n_layers: int, seed: int) -> HookedTransformerConfig:
         n_layers=n_layers,
         d_model=64,
         n_ctx=N_CTX,
-        d_head=16,
+        d_head=32,
         d_vocab=len(corpus.VOCABULARY),
         init_range=0.02,
         seed=seed,
@@ -50,7 +50,7 @@ def train(
 ) -> tuple[HookedTransformer, list[dict[str, float]]]:
     """A trained model, and how its loss and its induction went on the way."""
     model = HookedTransformer(config(n_layers, seed), WordTokenizer(corpus.VOCABULARY))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, betas=(0.9, 0.98), weight_decay=0.0)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, betas=(0.9, 0.98), weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: _warmup_cosine(step, steps)
     )
@@ -254,9 +254,9 @@ def main(argv: list[str] | None = None) -> int:
         prog="python -m minicache train", description="Train the model that ships with minicache."
     )
     parser.add_argument("--out", type=Path, default=Path("trained"), help="the folder to write")
-    parser.add_argument("--layers", type=int, default=2)
+    parser.add_argument("--layers", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=5000)
     args = parser.parse_args(argv)
     if args.layers < 1 or args.steps < 1:
         parser.error("--layers and --steps count from 1")
