@@ -1,4 +1,4 @@
-"""The same weights in minicache and in TransformerLens 3.9.0: the same numbers, names and shapes."""
+"""The same weights here and in TransformerLens 3.9.0: the same numbers, names and shapes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DEVIATIONS = {
     "tokens of batch": "go with the batch axis; the reference lays them along the last axis",
     "remove_batch_dim of several": "raises; the reference keeps the first item and drops the rest",
     "analyses and the cache": "leave it as it was; the reference adds hook_result to it",
-    "gradients at ln1": "are whole; the reference runs ln1 for q, k and v apart and keeps one third",
+    "gradients at ln1": "are whole; the reference runs ln1 for each of q, k, v: one third",
     "hook_dict": "has no points that only a flag of the reference turns on",
 }
 
@@ -40,7 +40,7 @@ def pair(request):
 
 @pytest.fixture(scope="module", params=[False, True], ids=["with_mlp", "attn_only"])
 def folded(request):
-    """The same with each LayerNorm's weight 1 and bias 0, where the reference's scaling is exact."""
+    """Each LayerNorm has weight 1 and bias 0: there the reference's scaling is exact."""
     return make_pair(request.param, fold=True)
 
 
@@ -195,8 +195,11 @@ def test_logit_attributions_over_their_grid(folded):
             ours.logit_attrs(last, right, pos_slice=-1),
             theirs.logit_attrs(last, right, pos_slice=-1),
         )
-        close(ours.head_logit_attrs(right, pos_slice=-1),
-              theirs.logit_attrs(theirs.stack_head_results(pos_slice=-1), right, pos_slice=-1))  # fmt: skip
+        built = theirs.stack_head_results(pos_slice=-1)
+        close(
+            ours.head_logit_attrs(right, pos_slice=-1),
+            theirs.logit_attrs(built, right, pos_slice=-1),
+        )
 
 
 def test_stacks_of_activations_and_of_weights_agree(pair):
