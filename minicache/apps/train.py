@@ -62,7 +62,7 @@ def train(
         loss = model(tokens, return_type="loss")
         if step % max(1, steps // 80) == 0:
             history.append(_checkpoint(model, step, float(loss.detach())))
-            if progress and task is not None:
+            if progress is not None and task is not None:
                 progress.update(task, completed=step, loss=float(loss.detach()))
         if step < steps:
             optimizer.zero_grad()
