@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> int:
     named = bool(arguments) and arguments[0] in COMMANDS
     command, rest = (arguments[0], arguments[1:]) if named else ("tour", arguments)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
+        if isinstance(stream, TextIOWrapper):  # pragma: no branch  # not so only inside a test
             stream.reconfigure(errors="replace")  # an ASCII terminal gets ? for a bar
     try:
         status: int = import_module(f"minicache.apps.{command}").main(rest)

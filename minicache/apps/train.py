@@ -46,7 +46,7 @@ def config(n_layers: int, seed: int) -> HookedTransformerConfig:
 
 
 def train(
-    n_layers: int, seed: int, steps: int, progress: Progress | None = None
+    n_layers: int, seed: int, steps: int, progress: Progress, checkpoints: int = 80
 ) -> tuple[HookedTransformer, list[dict[str, float]]]:
     """A trained model, and how its loss and its induction went on the way."""
     model = HookedTransformer(config(n_layers, seed), WordTokenizer(corpus.VOCABULARY))
@@ -56,14 +56,13 @@ def train(
     )
     random = Random(seed)
     history: list[dict[str, float]] = []
-    task = progress.add_task("training", total=steps, loss=math.nan) if progress else None
+    task = progress.add_task("training", total=steps, loss=math.nan)
     for step in range(steps + 1):
         tokens = _tokens(model, [corpus.row(random, N_CTX - 1) for _ in range(BATCH)])
         loss = model(tokens, return_type="loss")
-        if step % max(1, steps // 80) == 0:
+        if step % max(1, steps // checkpoints) == 0:
             history.append(_checkpoint(model, step, float(loss.detach())))
-            if progress is not None and task is not None:
-                progress.update(task, completed=step, loss=float(loss.detach()))
+            progress.update(task, completed=step, loss=float(loss.detach()))
         if step < steps:
             optimizer.zero_grad()
             loss.backward()
