@@ -8,6 +8,8 @@ functions that read them. The names are TransformerLens's. Lesson 4 tells the st
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from types import NoneType
 from typing import Final
 
 from minicache.guards import AddressTypeError, LayerRangeError, UnknownActivationError, nearest
@@ -75,6 +77,11 @@ def get_act_name(name: str, layer: int | None = None, layer_type: str | None = N
     ('blocks.3.attn.hook_q', 'blocks.4.ln1.hook_scale', 'hook_embed')
     """
     _check_types(name, layer, layer_type)
+    return _resolved(name, layer, layer_type)
+
+
+@lru_cache(maxsize=4096)  # an analysis asks for the same few hundred names again and again
+def _resolved(name: str, layer: int | None, layer_type: str | None) -> str:
     asked = ", ".join(repr(part) for part in (name, layer, layer_type) if part is not None)
     if "." in name or name.startswith("hook_"):
         if layer is None and layer_type is None:
@@ -107,23 +114,19 @@ def get_act_name(name: str, layer: int | None = None, layer_type: str | None = N
 
 
 def _check_types(name: object, layer: object, layer_type: object) -> None:
-    for what, part, kinds in (
-        ("name", name, str),
-        ("layer", layer, int | None),
-        ("layer_type", layer_type, str | None),
-    ):
+    for part, (what, kinds, wanted) in zip((name, layer, layer_type), _PARTS, strict=True):
         if not isinstance(part, kinds) or isinstance(part, bool):
             raise AddressTypeError(
-                f"The {what} of an activation is {_KINDS[what]}, and not {part!r} "
+                f"The {what} of an activation is {wanted}, and not {part!r} "
                 f"of type {type(part).__name__}. Examples: ('q', 3), ('scale', 3, 'ln1'), 'q3'."
             )
 
 
-_KINDS: Final = {
-    "name": "a string",
-    "layer": "an int from 0 up, or None",
-    "layer_type": "a string such as 'attn', 'mlp', 'ln1', or None",
-}
+_PARTS: Final[tuple[tuple[str, type | tuple[type, ...], str], ...]] = (
+    ("name", str, "a string"),
+    ("layer", (int, NoneType), "an int from 0 up, or None"),
+    ("layer_type", (str, NoneType), "a string such as 'attn', 'mlp', 'ln1', or None"),
+)
 
 
 def _why_not(act: str, layer: int | None, place: str | None, homes: list[str]) -> str:

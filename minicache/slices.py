@@ -38,8 +38,8 @@ class Slice:
     | `[True, False]`, a bool tensor   | `"array"`    | the entries where the mask is true   |
     | `None`                           | `"identity"` | nothing                              |
 
-    Negative indices count from the end. Results of `"int"`, `"slice"` and `"identity"` are views
-    of the tensor; those of `"array"` are copies, as torch's own indexing has it.
+    Negative indices count from the end. `"identity"` gives the tensor itself, `"int"` and
+    `"slice"` give views of it, and `"array"` copies, as torch's own indexing has it.
 
     Raises:
         SliceError: the input is none of these.
@@ -84,6 +84,8 @@ class Slice:
                 f"{self} was applied to axis {dim} of a tensor that has {tensor.ndim} axes, "
                 f"of shape {tuple(tensor.shape)}."
             )
+        if self.mode == "identity":
+            return tensor
         self._check_fits(tensor.shape[dim], f"axis {dim}")
         if self.mode == "int":
             return tensor.select(dim, self.slice)
