@@ -8,7 +8,7 @@ import torch
 
 from minicache import HookedTransformer
 from minicache.apps import corpus
-from minicache.apps.train import evaluate, head_scores
+from minicache.apps.train import evaluate, head_scores, without_heads
 from minicache.guards import ModelFileError, TokenError
 from minicache.pretrained import SHIPPED, WordTokenizer, load_parts, save_parts
 
@@ -36,6 +36,9 @@ def test_the_card_tells_what_the_shipped_model_does(shipped):
         assert seen["repeated_words_without"] == pytest.approx(
             told["repeated_words_without"], abs=3e-3
         )
+    assert without_heads(shipped, card["induction_heads"]) == pytest.approx(
+        card["repeated_words_without_induction_heads"], abs=3e-3
+    )
 
 
 def test_the_shipped_model_is_as_good_as_promised():
@@ -47,6 +50,7 @@ def test_the_shipped_model_is_as_good_as_promised():
     assert figures["facts"] == 1.0
     assert card["induction_heads"]
     assert card["previous_token_heads"]
+    assert card["repeated_words_without_induction_heads"] < 0.05
 
 
 def test_the_history_shows_induction_appear_while_the_loss_falls():

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -119,14 +120,7 @@ def head_scores(
         previous = pattern.diagonal(-1, dim1=-2, dim2=-1)[..., 1:].mean((0, 2))
         induction = pattern[:, :, queries, queries - REPEAT + 1].mean((0, 2))
         for head in range(pattern.shape[1]):
-
-            def ablate(z: Tensor, hook: HookPoint, head: int = head) -> Tensor:
-                z = z.clone()
-                z[:, :, head] = z[:, :, head].mean((0, 1))
-                return z
-
-            with model.hooks([(f"blocks.{layer}.attn.hook_z", ablate)]):
-                without = _repeat_accuracy(model, tokens)
+            without = _repeat_accuracy(model, tokens, [(layer, head)])
             scores.append(
                 {
                     "head": f"L{layer}H{head}",
@@ -138,6 +132,16 @@ def head_scores(
     return scores
 
 
+@torch.no_grad()
+def without_heads(
+    model: HookedTransformer, heads: Sequence[str], seed: int = EVAL_SEED, items: int = 100
+) -> float:
+    """The share of repeated words right with the z of all these heads (`L1H0`) set to its mean."""
+    split = (head.removeprefix("L").split("H") for head in heads)
+    pairs = [(int(layer), int(head)) for layer, head in split]
+    return _repeat_accuracy(model, _repeated_tokens(model, seed, items), pairs)
+
+
 def _tokens(model: HookedTransformer, rows: list[list[str]]) -> Tensor:
     return model.to_tokens([" ".join(words) for words in rows])
 
@@ -147,9 +151,26 @@ def _repeated_tokens(model: HookedTransformer, seed: int, items: int) -> Tensor:
     return _tokens(model, [corpus.repeats(random, REPEAT, 2 * REPEAT) for _ in range(items)])
 
 
-def _repeat_accuracy(model: HookedTransformer, tokens: Tensor) -> float:
-    """The share of right next words where the second time has begun."""
-    predicted = model(tokens)[:, REPEAT + 1 : -1].argmax(-1)
+def _repeat_accuracy(
+    model: HookedTransformer, tokens: Tensor, without: Sequence[tuple[int, int]] = ()
+) -> float:
+    """The share of right next words where the second time has begun.
+
+    Args:
+        without: Heads as (layer, head), each z of which is replaced by its mean.
+    """
+
+    def ablate(z: Tensor, hook: HookPoint) -> Tensor:
+        z = z.clone()
+        for layer, head in without:
+            if layer == hook.layer():
+                z[:, :, head] = z[:, :, head].mean((0, 1))
+        return z
+
+    with model.hooks(
+        [(f"blocks.{layer}.attn.hook_z", ablate) for layer in {layer for layer, _ in without}]
+    ):
+        predicted = model(tokens)[:, REPEAT + 1 : -1].argmax(-1)
     return float((predicted == tokens[:, REPEAT + 2 :]).float().mean())
 
 
@@ -217,6 +238,8 @@ repeated words right when the head's z is replaced by its mean.
 {heads}
 
 Induction heads: {", ".join(card["induction_heads"]) or "none"}.
+Repeated words right without all of these at once: \
+{card["repeated_words_without_induction_heads"]:.1%}.
 Previous-token heads: {", ".join(card["previous_token_heads"]) or "none"}.
 """
 
@@ -226,6 +249,7 @@ def write_folder(
 ) -> dict[str, Any]:
     """Write the model, its card and its history. Returns the card."""
     heads = head_scores(model)
+    induction = [head["head"] for head in heads if head["induction"] > 0.4]
     card = {
         "made": {
             "layers": model.cfg.n_layers,
@@ -235,7 +259,8 @@ def write_folder(
         },
         "figures": evaluate(model),
         "heads": heads,
-        "induction_heads": [h["head"] for h in heads if h["induction"] > 0.4],
+        "induction_heads": induction,
+        "repeated_words_without_induction_heads": without_heads(model, induction),
         "previous_token_heads": [h["head"] for h in heads if h["previous_token"] > 0.4],
     }
     save_parts(
@@ -259,6 +284,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.layers < 1 or args.steps < 1:
         parser.error("--layers and --steps count from 1")
+    torch.set_num_threads(1)  # with more, sums are made in another order, and the weights differ
     console = Console()
     columns = (TextColumn("training"), BarColumn(), TextColumn("loss {task.fields[loss]:.3f}"))
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:

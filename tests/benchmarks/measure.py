@@ -9,8 +9,8 @@ from random import Random
 from time import perf_counter
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+
+from minicache.memory import LiveBytes
 
 Work = Callable[[], object]
 
@@ -43,44 +43,12 @@ def ratio(seconds: dict[str, list[float]], above: str, below: str) -> float:
     return statistics.median(one / other for one, other in pairs)
 
 
-class _Allocations(TorchDispatchMode):
-    """The bytes of all storages that operations made, while they live, and their highest sum."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.live: dict[int, tuple[object, int]] = {}
-        self.now = self.peak = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        import weakref
-
-        result = func(*args, **(kwargs or {}))
-        given = {id_of(t) for t in tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)}
-        for tensor in tree_leaves(result):
-            if isinstance(tensor, torch.Tensor) and id_of(tensor) not in given:
-                storage, key = tensor.untyped_storage(), id_of(tensor)
-                if key not in self.live:
-                    size = storage.nbytes()
-                    self.now += size
-                    self.peak = max(self.peak, self.now)
-                    self.live[key] = (weakref.finalize(storage, self._freed, key), size)
-        return result
-
-    def _freed(self, key: int) -> None:
-        self.now -= self.live.pop(key)[1]
-
-
-def id_of(tensor: torch.Tensor) -> int:
-    """A number that two tensors share if they share memory."""
-    return tensor.untyped_storage()._cdata
-
-
 def peak_bytes(work: Work) -> int:
     """The most bytes of new tensors that were alive at once while `work` ran, by its operations.
 
     Scratch memory inside one torch operation is not seen.
     """
-    with _Allocations() as seen:
+    with LiveBytes() as seen:
         work()
     return seen.peak
 
