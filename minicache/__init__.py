@@ -6,9 +6,9 @@
 >>> cache["pattern", -1].shape
 torch.Size([1, 2, 6, 6])
 
-Modules, in reading order: guards, names, slices, hooks, residual, components, attribution,
-autodiff, cache, pretrained, layers,
-model, and the apps that `python -m minicache` runs.
+Modules, in reading order: guards, names, slices, hook_point, hooks, residual, components,
+attribution, autodiff, cache, pretrained, layers, memory, model, plots, and the apps that
+`python -m minicache` runs.
 """
 
 from minicache import (
@@ -19,6 +19,7 @@ from minicache import (
     guards,
     hooks,
     layers,
+    memory,
     model,
     names,
     pretrained,
@@ -29,6 +30,7 @@ from minicache.autodiff import toggle_autodiff
 from minicache.cache import ActivationCache
 from minicache.guards import MinicacheError
 from minicache.hooks import HookedRootModule, HookPoint
+from minicache.memory import compare_modes, predict_saved_bytes, saved_for_backward
 from minicache.model import HookedTransformer, HookedTransformerConfig
 from minicache.names import get_act_name
 from minicache.slices import Slice
@@ -44,15 +46,19 @@ __all__ = [
     "attribution",
     "autodiff",
     "cache",
+    "compare_modes",
     "components",
     "get_act_name",
     "guards",
     "hooks",
     "layers",
+    "memory",
     "model",
     "names",
+    "predict_saved_bytes",
     "pretrained",
     "residual",
+    "saved_for_backward",
     "slices",
     "toggle_autodiff",
 ]

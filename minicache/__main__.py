@@ -1,4 +1,4 @@
-"""`python -m minicache [tour|train]`: the front door. With no command, the tour."""
+"""`python -m minicache [tour|memory|train]`: the front door. With no command, the tour."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from minicache.guards import MinicacheError
 
 COMMANDS = {
     "tour": "take a trained model apart on one prompt (the default)",
+    "memory": "measure what autodiff keeps, by every method",
     "train": "train the model that ships with minicache",
 }
 

@@ -120,13 +120,16 @@ def saved_for_backward(fn: Callable[[], Any]) -> SavedBytes:
     still alive when `fn` has returned, through the graph of what `fn` returned, is counted. So a
     function that returns no graph costs nothing: `lambda: float(model(tokens).sum())` gives 0.
 
-    The result of `fn` is dropped. What `fn` raises comes through.
+    Make the tokens outside of `fn`: what it makes itself counts as the graph's. The result of `fn`
+    is dropped. What `fn` raises comes through.
     """
     held: list[weakref.ref[_Held]] = []
     with LiveBytes() as live, _Operations() as now, _watching_modules() as (inside, passed):
 
         def pack(tensor: Tensor) -> _Held:
-            kept = _Held(tensor, now.operation, inside[-1] if inside else "")
+            where = inside[-1] if inside else ""
+            # Detached: what is packed must not hold the graph, or neither would ever be freed.
+            kept = _Held(tensor.detach(), now.operation, where, live.kind_of(tensor))
             held.append(weakref.ref(kept))
             return kept
 
@@ -134,7 +137,8 @@ def saved_for_backward(fn: Callable[[], Any]) -> SavedBytes:
             result = fn()
         points: dict[int, list[str]] = {}
         for name, tensor in passed.items():
-            points.setdefault(_storage_id(tensor), []).append(name)
+            if live.kind_of(tensor) == "activation":
+                points.setdefault(_storage_id(tensor), []).append(name)
         storages: dict[int, Saved] = {}
         for kept in filter(None, (one() for one in held)):
             key = _storage_id(kept.tensor)
@@ -146,7 +150,7 @@ def saved_for_backward(fn: Callable[[], Any]) -> SavedBytes:
                     tuple(points.get(key, ())),
                     tuple(kept.tensor.shape),
                     kept.tensor.untyped_storage().nbytes(),
-                    live.kind_of(kept.tensor),
+                    kept.kind,
                 ),
             )
         sizes = {names[0]: passed[names[0]].untyped_storage().nbytes() for names in points.values()}
@@ -307,10 +311,13 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch ha
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
-        given = {_storage_id(one) for one in tree_leaves((args, kwargs)) if isinstance(one, Tensor)}
-        for tensor in tree_leaves(result):
-            if isinstance(tensor, Tensor) and _storage_id(tensor) not in given:
-                self._born(tensor)
+        given = _storages((args, kwargs))
+        for key, storage in _storages(result).items():
+            if key not in given:
+                self._sizes[key] = storage.nbytes()
+                self.now += storage.nbytes()
+                weakref.finalize(storage, self._gone, key)
+        self.peak = max(self.peak, self.now)
         return result
 
     def kind_of(self, tensor: Tensor) -> Literal["activation", "parameter", "input"]:
@@ -319,14 +326,6 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch ha
             return "activation"
         root = tensor if tensor._base is None else tensor._base
         return "parameter" if root.is_leaf and root.requires_grad else "input"
-
-    def _born(self, tensor: Tensor) -> None:
-        storage, key = tensor.untyped_storage(), _storage_id(tensor)
-        if key not in self._sizes:
-            self._sizes[key] = storage.nbytes()
-            self.now += storage.nbytes()
-            self.peak = max(self.peak, self.now)
-            weakref.finalize(storage, self._gone, key)
 
     def _gone(self, key: int) -> None:
         self.now -= self._sizes.pop(key)
@@ -339,6 +338,7 @@ class _Held:
     tensor: Tensor
     operation: str
     module: str
+    kind: Literal["activation", "parameter", "input"]
 
 
 class _Operations(TorchFunctionMode):
@@ -367,7 +367,7 @@ def _watching_modules() -> Iterator[tuple[list[str], dict[str, Tensor]]]:
 
     def leave(module: nn.Module, args: Any, output: Any) -> None:
         inside.pop()
-        if isinstance(module, HookPoint):
+        if isinstance(module, HookPoint) and output is not None:  # None: it raised
             passed[names[module]] = output.detach()  # held, so that no other takes its memory
 
     with ExitStack() as handles:
@@ -382,6 +382,12 @@ def _removed(handle: Any) -> Iterator[None]:
         yield
     finally:
         handle.remove()
+
+
+def _storages(tree: Any) -> dict[int, torch.UntypedStorage]:
+    """The storages of all tensors in a tree of arguments or results, each once."""
+    tensors = (leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor))
+    return {_storage_id(tensor): tensor.untyped_storage() for tensor in tensors}
 
 
 def _storage_id(tensor: Tensor) -> int:

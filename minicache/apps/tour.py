@@ -19,6 +19,7 @@ from rich.text import Text
 
 from minicache.cache import ActivationCache
 from minicache.guards import ConfigError, TokenError
+from minicache.memory import predict_saved_bytes
 from minicache.model import HookedTransformer
 
 __all__ = ["look", "main", "show"]
@@ -73,6 +74,13 @@ def look(
         "difference": float((total - said).abs()),
         "heads": _rows(head_labels, heads[:, 0]),
         "induction": _induction(model, cache),
+        "autodiff": {
+            "pos": logits.shape[1],
+            "bytes": predict_saved_bytes(model.cfg, 1, logits.shape[1], logits.dtype),
+            "batch": 32,
+            "n_ctx": model.cfg.n_ctx,
+            "batch_bytes": predict_saved_bytes(model.cfg, 32, model.cfg.n_ctx, logits.dtype),
+        },
     }
 
 
@@ -158,6 +166,14 @@ def show(findings: dict[str, Any], console: Console) -> None:
         f"again['pattern', {found['layer']}][0, {found['index']}]",
     )
 
+    cost = findings["autodiff"]
+    _heading(console, "6", "What autodiff would have held for a backward pass")
+    console.print(
+        f"{cost['bytes'] / 1e6:.2f} MB for this prompt, and {cost['batch_bytes'] / 1e6:.2f} MB for "
+        f"{cost['batch']} x {cost['n_ctx']} tokens. `python -m minicache memory` weighs it."
+    )
+    _code(console, f"minicache.predict_saved_bytes(model.cfg, batch=1, pos={cost['pos']})")
+
 
 def _heading(console: Console, number: str, text: str) -> None:
     console.print()
@@ -202,7 +218,7 @@ def main(argv: list[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     if args.plot and args.plot.suffix.lower() != ".svg":
         raise ConfigError(f"--plot writes SVG, and '{args.plot}' does not end with .svg.")
-    model = HookedTransformer.from_pretrained(args.model).to(_device(args.device))
+    model = HookedTransformer.from_pretrained(args.model).to(device_named(args.device))
     answer = ANSWER if args.prompt is None and args.answer is None else args.answer
     findings = look(model, args.prompt or PROMPT, answer, args.versus)
     if args.json:
@@ -216,7 +232,12 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _device(name: str) -> torch.device:
+def device_named(name: str) -> torch.device:
+    """The device of this name, if it is to be had here.
+
+    Raises:
+        ConfigError: it is not.
+    """
     try:
         device = torch.device(name)
         torch.empty(1, device=device)

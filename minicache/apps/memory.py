@@ -1,0 +1,328 @@
+"""`python -m minicache memory`: what does autodiff cost? Six ways to ask, against the exact answer.
+
+Each method is a small function: it runs one and the same forward pass in its own way, and gives
+one number, the bytes that it holds autodiff to have kept. The table says how far off each is, and
+what it is good for all the same. Lesson 7 walks through them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final, NamedTuple
+
+import torch
+from jaxtyping import Int
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from minicache.apps.tour import device_named
+from minicache.guards import ConfigError, MissingPackageError
+from minicache.memory import LiveBytes, compare_modes, predict_saved_bytes, saved_for_backward
+from minicache.model import HookedTransformer
+
+__all__ = ["METHODS", "look", "main", "show"]
+
+BATCH: Final = 32
+Tokens = Int[Tensor, "batch pos"]
+
+
+def by_process(model: HookedTransformer, tokens: Tokens) -> float:
+    """1. The growth of the process, as `top` and `htop` show it (RES)."""
+    process = _needed("psutil").Process()
+    gc.collect()
+    return _growth(lambda: process.memory_info().rss, model, tokens)
+
+
+def by_device(model: HookedTransformer, tokens: Tokens) -> float:
+    """1. The growth of what the driver counts for the whole device, as `nvidia-smi` shows it."""
+    nvml = _needed("pynvml", "nvidia-ml-py")
+    try:
+        nvml.nvmlInit()
+    except nvml.NVMLError as error:
+        raise ConfigError(f"no NVIDIA driver here ({error})") from None
+    device = nvml.nvmlDeviceGetHandleByIndex(0)  # pragma: no cover  # the tests marked `cuda` do
+    return _growth(  # pragma: no cover  # the tests marked `cuda` do
+        lambda: nvml.nvmlDeviceGetMemoryInfo(device).used, model, tokens
+    )
+
+
+def by_cuda_allocator(model: HookedTransformer, tokens: Tokens) -> float:
+    """2. The growth of torch's CUDA allocator: the first lines of `torch.cuda.memory_summary()`."""
+    if tokens.device.type != "cuda":
+        raise ConfigError("the model is not on CUDA: add --device cuda where there is one")
+    return _growth(  # pragma: no cover  # the tests marked `cuda` do
+        torch.cuda.memory_allocated, model, tokens
+    )
+
+
+def _growth(read: Callable[[], int], model: HookedTransformer, tokens: Tokens) -> float:
+    """How far a gauge rises over a forward pass whose graph is held."""
+    before = read()
+    logits = model(tokens)
+    grown = read() - before
+    del logits
+    return float(grown)
+
+
+def by_tensorboard(
+    model: HookedTransformer, tokens: Tokens, folder: str | Path | None = None
+) -> float:
+    """2. Live bytes after every block, logged as a TensorBoard scalar, and read from its file."""
+    board = _needed("torch.utils.tensorboard", "tensorboard")
+    reader = _needed("tensorboard.backend.event_processing.event_accumulator", "tensorboard")
+    with TemporaryDirectory() as scratch, LiveBytes() as live:
+        where = str(folder or scratch)
+        with board.SummaryWriter(where) as writer:
+
+            def log(tensor: Tensor, hook: Any) -> None:
+                writer.add_scalar("memory/live_bytes", live.now, hook.layer() + 1)
+
+            writer.add_scalar("memory/live_bytes", live.now, 0)
+            with model.hooks([(lambda name: name.endswith("hook_resid_post"), log)]):
+                logits = model(tokens)
+            writer.add_scalar("memory/live_bytes", live.now, model.cfg.n_layers + 1)
+            del logits
+        events = reader.EventAccumulator(where)
+        events.Reload()
+        points = events.Scalars("memory/live_bytes")
+    return float(points[-1].value - points[0].value)
+
+
+def by_line(model: HookedTransformer, tokens: Tokens) -> float:
+    """3. Line by line with `memory_profiler`, which reads the process's size after each line."""
+    profiler = _needed("memory_profiler", "memory-profiler").LineProfiler(backend="psutil")
+    gc.collect()
+    logits = profiler(_line_by_line)(model, tokens)
+    mebibytes = sum(
+        increment[0]
+        for lines in dict(profiler.code_map.items()).values()
+        for number, increment in lines
+        if increment and number > _line_by_line.__code__.co_firstlineno
+    )
+    del logits
+    return float(mebibytes * 2**20)
+
+
+def _line_by_line(model: Any, tokens: Tokens) -> Tensor:
+    resid = model.hook_embed(model.embed(tokens)) + model.hook_pos_embed(model.pos_embed(tokens))
+    for block in model.blocks:
+        resid = block(resid)
+    resid = model.ln_final(resid)
+    logits: Tensor = model.unembed(resid)
+    return logits
+
+
+def by_memray(model: HookedTransformer, tokens: Tokens) -> float:
+    """3. Every allocation that was not freed again, as `memray` records them, native ones too."""
+    memray = _needed("memray")
+    with TemporaryDirectory() as scratch:
+        file = Path(scratch) / "run.bin"
+        with memray.Tracker(file):
+            logits = model(tokens)
+        del logits
+        records = memray.FileReader(file).get_leaked_allocation_records(merge_threads=True)
+        return float(sum(record.size for record in records))
+
+
+def by_comparison(mode: Any, model: HookedTransformer, tokens: Tokens) -> float:
+    """4. What a run keeps with autodiff, less what it keeps without."""
+    kept = []
+    for context in (torch.enable_grad(), mode):
+        with context, LiveBytes() as live:
+            logits = model(tokens)
+            kept.append(live.now)
+            del logits
+    return float(kept[0] - kept[1])
+
+
+def by_batch_size(model: HookedTransformer, tokens: Tokens) -> float:
+    """5. A line through what smaller batches keep, read off at the size that was asked for."""
+    sizes, kept = zip(*sweep(model, tokens), strict=True)
+    slope, start = _fitted(sizes[:-1] or sizes, kept[:-1] or kept)
+    return slope * len(tokens) + start
+
+
+def by_profiler(model: HookedTransformer, tokens: Tokens) -> float:
+    """6. `torch.profiler` with `profile_memory=True`: allocated less freed, over all operations."""
+    activities = [torch.profiler.ProfilerActivity.CPU]
+    with torch.profiler.profile(activities=activities, profile_memory=True) as profile:
+        logits = model(tokens)
+    del logits
+    side = "device" if tokens.device.type == "cuda" else "cpu"
+    return float(sum(getattr(e, f"self_{side}_memory_usage") for e in profile.key_averages()))
+
+
+class Method(NamedTuple):
+    """A way to measure: its number in the notes, its name, the run, and what it is good for."""
+
+    number: int
+    name: str
+    run: Callable[[HookedTransformer, Tokens], float]
+    good_for: str
+
+
+METHODS: Final = (
+    Method(1, "top, htop (psutil)", by_process, "will it fit in this machine at all?"),
+    Method(1, "nvidia-smi (NVML)", by_device, "who else is on this GPU?"),
+    Method(2, "CUDA allocator", by_cuda_allocator, "peaks and fragments on a GPU"),
+    Method(2, "TensorBoard scalar", by_tensorboard, "watching a long training run"),
+    Method(3, "memory_profiler", by_line, "finding a large leak in Python code"),
+    Method(3, "memray", by_memray, "finding who allocated, native code too"),
+    Method(4, "less no_grad", partial(by_comparison, torch.no_grad()), "a quick, sound estimate"),
+    Method(
+        4,
+        "less inference_mode",
+        partial(by_comparison, torch.inference_mode()),
+        "the same; here they agree",
+    ),
+    Method(5, "batch size, a line", by_batch_size, "what is the largest batch that fits?"),
+    Method(6, "torch.profiler", by_profiler, "which operation allocates"),
+)
+
+
+def sweep(model: HookedTransformer, tokens: Tokens) -> list[tuple[int, int]]:
+    """(batch size, exact bytes saved) for 1, 2, 4 .. items, and all of them."""
+    sizes = [2**power for power in range(len(tokens).bit_length()) if 2**power < len(tokens)]
+    return [
+        (size, saved_for_backward(lambda size=size: model(tokens[:size])).total)  # type: ignore[misc]  # a default is how a lambda keeps its own size
+        for size in [*sizes, len(tokens)]
+    ]
+
+
+def _fitted(sizes: tuple[int, ...], kept: tuple[int, ...]) -> tuple[float, float]:
+    """Slope and start of the line through the points, by least squares."""
+    x, y = (torch.tensor(values, dtype=torch.float64) for values in (sizes, kept))
+    spread = x - x.mean()
+    slope = float((spread * y).sum() / (spread * spread).sum().clamp(min=1e-9))
+    return slope, float(y.mean()) - slope * float(x.mean())
+
+
+def look(model: HookedTransformer, batch: int, pos: int) -> dict[str, Any]:
+    """Everything that the table shows, as plain data."""
+    tokens = torch.arange(batch * pos, device=model.device).reshape(batch, pos) % model.cfg.d_vocab
+    dtype = model.W_E.dtype
+    methods = []
+    for method in METHODS:  # before all else: the process has not grown yet
+        row = {"number": method.number, "method": method.name, "good_for": method.good_for}
+        try:
+            methods.append({**row, "says": method.run(model, tokens), "why_not": None})
+        except (ConfigError, MissingPackageError) as error:
+            methods.append({**row, "says": None, "why_not": str(error)})
+    saved = saved_for_backward(lambda: model(tokens))
+    layers = [
+        (n, predict_saved_bytes(replace(model.cfg, n_layers=n, attn_types=None), batch, pos, dtype))
+        for n in (1, 2, 4, 8)
+    ]
+    return {
+        "batch": batch,
+        "pos": pos,
+        "exact": saved.total,
+        "predicted": predict_saved_bytes(model.cfg, batch, pos, dtype),
+        "parameters": saved.parameters,
+        "cache_shares": sum(saved.shared.values()),
+        "cache_adds": sum(saved.extra.values()),
+        "by_operation": saved.by_operation(),
+        "by_module": saved.by_module(),
+        "methods": methods,
+        "modes": {mode: asdict(cost) for mode, cost in compare_modes(model, tokens).items()},
+        "sweep": [
+            {
+                "batch": size,
+                "exact": kept,
+                "predicted": predict_saved_bytes(model.cfg, size, pos, dtype),
+            }
+            for size, kept in sweep(model, tokens)
+        ],
+        "layers": [{"layers": n, "predicted": size} for n, size in layers],
+    }
+
+
+def show(findings: dict[str, Any], console: Console) -> None:
+    """Draw the findings in 80 columns."""
+    exact = findings["exact"]
+    console.print(
+        f"Autodiff holds {_mb(exact)} for {findings['batch']} x {findings['pos']} tokens, exactly. "
+        f"The formula says {_mb(findings['predicted'])}: "
+        f"{findings['predicted'] - exact} bytes off.\n"
+        f"A full cache of the same run shares {_mb(findings['cache_shares'])} of it, and adds "
+        f"{_mb(findings['cache_adds'])}.",
+        highlight=False,
+    )
+    operations = list(findings["by_operation"].items())[:6]
+    console.print("Most of it: " + ", ".join(f"{op} {_mb(size)}" for op, size in operations) + ".")
+    table = Table("method", "says", "error", "good for", box=None, title_justify="left")
+    for row in findings["methods"]:
+        name = f"{row['number']} {row['method']}"
+        if row["says"] is None:
+            table.add_row(name, "-", "", f"not run: {row['why_not']}")
+        else:
+            error = f"{(row['says'] - exact) / exact:+.1%}"
+            table.add_row(name, _mb(row["says"]), error, row["good_for"])
+    console.print()
+    console.print(table, highlight=False)
+    modes = Table("mode", "retained", "peak", "time", box=None)
+    for mode, cost in findings["modes"].items():
+        modes.add_row(
+            mode, _mb(cost["retained"]), _mb(cost["peak"]), f"{1e3 * cost['seconds']:.1f} ms"
+        )
+    console.print()
+    console.print(modes, highlight=False)
+
+
+def _mb(size: float) -> str:
+    return f"{size / 1e6:.2f} MB"
+
+
+def _needed(module: str, package: str | None = None) -> Any:
+    """An optional package of the extra `memory`.
+
+    Raises:
+        MissingPackageError: it is not installed.
+    """
+    from importlib import import_module
+
+    try:
+        return import_module(module)
+    except ImportError:
+        raise MissingPackageError(
+            f"{package or module} is missing: "
+            f"pip install -c constraints.txt -e '.[memory]' brings it"
+        ) from None
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line of `python -m minicache memory`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m minicache memory",
+        description="Measure what autodiff keeps: exactly, by formula, and by six methods.",
+    )
+    parser.add_argument("--model", type=Path, help="a model's folder (default: the one that ships)")
+    parser.add_argument("--batch", type=int, default=BATCH, help=f"items (default: {BATCH})")
+    parser.add_argument("--pos", type=int, help="tokens an item (default: the whole context)")
+    parser.add_argument("--device", default="cpu", help="where to run (default: cpu)")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw the sweep")
+    args = parser.parse_args(argv)
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # torch.profiler's own progress is no finding
+    model = HookedTransformer.from_pretrained(args.model).to(device_named(args.device))
+    pos = model.cfg.n_ctx if args.pos is None else args.pos
+    predict_saved_bytes(model.cfg, args.batch, pos)  # complains of a wrong size, before any work
+    findings = look(model, args.batch, pos)
+    if args.json:
+        print(json.dumps(findings, indent=1))
+    else:
+        show(findings, Console(highlight=False))
+    if args.plot:
+        from minicache import plots  # an optional extra, wanted only here
+
+        plots.saved_bytes(findings, args.plot)
+    return 0
