@@ -32,7 +32,7 @@ def toured():
 def test_the_tour_runs_and_proves_its_sum(toured):
     assert toured.returncode == 0, toured.stderr
     assert toured.stderr == ""
-    for heading in "12345":
+    for heading in "123456":
         assert re.search(rf"^{heading}  \S", toured.stdout, re.M)
     total, own, difference = map(
         float,
@@ -51,7 +51,7 @@ def test_the_tour_fits_80_columns_and_has_no_escapes_when_piped(toured):
 
 def test_every_line_of_python_in_the_tour_runs_and_gives_what_was_shown(toured):
     lines = [line[4:] for line in toured.stdout.splitlines() if line.startswith(">>> ")]
-    assert len(lines) == 10
+    assert len(lines) == 11
     space: dict[str, object] = {}
     values = {}
     for line in lines:
@@ -64,6 +64,8 @@ def test_every_line_of_python_in_the_tour_runs_and_gives_what_was_shown(toured):
     assert total.item() == pytest.approx(space["logits"][0, -1, mary].item(), abs=1e-3)
     assert f"{total.item():.2f}" in toured.stdout
     assert next(v for line, v in values.items() if line.startswith("again[")).shape == (11, 11)
+    cost = next(v for line, v in values.items() if "predict_saved" in line)
+    assert f"{cost / 1e6:.2f} MB for this prompt" in toured.stdout
 
 
 def test_in_a_real_terminal_it_has_colour_unless_no_color_is_set():

@@ -162,9 +162,8 @@ def _repeat_accuracy(
 
     def ablate(z: Tensor, hook: HookPoint) -> Tensor:
         z = z.clone()
-        for layer, head in without:
-            if layer == hook.layer():
-                z[:, :, head] = z[:, :, head].mean((0, 1))
+        for head in [head for layer, head in without if layer == hook.layer()]:
+            z[:, :, head] = z[:, :, head].mean((0, 1))
         return z
 
     with model.hooks(
