@@ -296,7 +296,14 @@ def test_the_app_prints_a_table_json_and_a_plot(capsys, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "wrong", [["--batch", "0"], ["--pos", "1000"], ["--device", "nowhere"], ["--model", "no/such"]]
+    "wrong",
+    [
+        ["--batch", "0"],
+        ["--pos", "1000"],
+        ["--device", "nowhere"],
+        ["--model", "no/such"],
+        ["--cuda-report", "somewhere"],
+    ],
 )
 def test_what_is_wrong_on_the_command_line_is_one_line(capsys, wrong):
     assert main(["memory", *wrong]) == 2

@@ -64,6 +64,30 @@ def by_cuda_allocator(model: HookedTransformer, tokens: Tokens) -> float:
     )
 
 
+def cuda_report(model: HookedTransformer, tokens: Tokens, folder: Path) -> None:
+    """2. Write `summary.txt`, torch's own table, and `snapshot.pickle` for pytorch.org/memory_viz.
+
+    Raises:
+        ConfigError: the model is not on CUDA.
+    """
+    if tokens.device.type != "cuda":
+        raise ConfigError("--cuda-report needs CUDA: add --device cuda where there is one.")
+    _write_cuda_report(model, tokens, folder)  # pragma: no cover  # the tests marked `cuda` do
+
+
+def _write_cuda_report(
+    model: HookedTransformer, tokens: Tokens, folder: Path
+) -> None:  # pragma: no cover  # the tests marked `cuda` do
+    folder.mkdir(parents=True, exist_ok=True)
+    history: Any = torch.cuda.memory  # torch has not typed what follows
+    history._record_memory_history()
+    logits = model(tokens)
+    (folder / "summary.txt").write_text(torch.cuda.memory_summary())
+    history._dump_snapshot(str(folder / "snapshot.pickle"))
+    history._record_memory_history(enabled=None)
+    del logits
+
+
 def _growth(read: Callable[[], int], model: HookedTransformer, tokens: Tokens) -> float:
     """How far a gauge rises over a forward pass whose graph is held."""
     before = read()
@@ -311,11 +335,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--device", default="cpu", help="where to run (default: cpu)")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw the sweep")
+    parser.add_argument("--cuda-report", type=Path, metavar="FOLDER", help="torch's own report")
     args = parser.parse_args(argv)
     os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # torch.profiler's own progress is no finding
     model = HookedTransformer.from_pretrained(args.model).to(device_named(args.device))
     pos = model.cfg.n_ctx if args.pos is None else args.pos
     predict_saved_bytes(model.cfg, args.batch, pos)  # complains of a wrong size, before any work
+    if args.cuda_report:
+        tokens = torch.zeros(args.batch, pos, dtype=torch.long, device=model.device)
+        cuda_report(model, tokens, args.cuda_report)
     findings = look(model, args.batch, pos)
     if args.json:
         print(json.dumps(findings, indent=1))
