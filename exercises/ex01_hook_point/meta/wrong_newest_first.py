@@ -1,0 +1,24 @@
+"""Your hooks run newest first. Hooks run in the order in which they were added, so that a reader
+of the code can tell what happens.
+"""
+
+from torch import Tensor, nn
+
+
+class HookPoint(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.hooks = []
+
+    def add_hook(self, hook):
+        self.hooks.append(hook)
+
+    def remove_hooks(self):
+        self.hooks.clear()
+
+    def forward(self, tensor: Tensor) -> Tensor:
+        for hook in reversed(self.hooks):
+            result = hook(tensor, hook=self)
+            if result is not None:
+                tensor = result
+        return tensor

@@ -1,0 +1,29 @@
+"""The scale of a block without its LayerNorm gets a name. A block has two LayerNorms, ln1 and ln2,
+so the name would be a guess, and no model has it. Raise a KeyError instead.
+"""
+
+PLACES = {
+    "": ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out"),
+    "attn": ("q", "k", "v", "z", "attn_scores", "pattern"),
+    "mlp": ("pre", "post"),
+}
+NORM = ("scale", "normalized")
+WHOLE = ("embed", "pos_embed")
+ALIASES = {"attn": "pattern"}
+
+
+def get_act_name(name, layer=None, layer_type=None):
+    if "hook_" in name:
+        return name
+    name = ALIASES.get(name, name)
+    if name in WHOLE and layer is None:
+        return f"hook_{name}"
+    if name in NORM:
+        if layer is None:
+            return f"ln_final.hook_{name}"
+        middle = f"{layer_type}." if layer_type else ""
+        return f"blocks.{layer}.{middle}hook_{name}"
+    for place, names in PLACES.items():
+        if name in names and layer is not None:
+            return ".".join(["blocks", str(layer), *([place] if place else []), f"hook_{name}"])
+    raise KeyError(f"no activation {name!r} with layer {layer}")

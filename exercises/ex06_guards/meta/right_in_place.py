@@ -1,0 +1,17 @@
+"""The same dictionary is kept, and changed when nothing can fail."""
+
+import logging
+
+logger = logging.getLogger("minicache")
+
+
+def remove_batch_dim(cache):
+    if not cache.has_batch_dim:
+        logger.warning("there is no batch axis any more")
+        return
+    for name, tensor in cache.cache_dict.items():
+        if tensor.shape[0] != 1:
+            raise ValueError(f"{name} has a batch of {tensor.shape[0]}, and not of 1")
+    for name in list(cache.cache_dict):
+        cache.cache_dict[name] = cache.cache_dict[name].reshape(cache.cache_dict[name].shape[1:])
+    cache.has_batch_dim = False

@@ -1,0 +1,18 @@
+"""The warning goes to the root logger, which belongs to the application. A library has a logger of
+its own name, so that it can be filtered: `logging.getLogger('minicache')`.
+"""
+
+import logging
+
+logger = logging.getLogger()
+
+
+def remove_batch_dim(cache):
+    if not cache.has_batch_dim:
+        logger.warning("there is no batch axis any more")
+        return
+    for name, tensor in cache.cache_dict.items():
+        if tensor.shape[0] != 1:
+            raise ValueError(f"{name} has a batch of {tensor.shape[0]}, and not of 1")
+    cache.cache_dict = {name: tensor[0] for name, tensor in cache.cache_dict.items()}
+    cache.has_batch_dim = False

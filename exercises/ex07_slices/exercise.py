@@ -1,0 +1,25 @@
+"""Exercise 7: one ruler for every axis. Lesson 6.
+
+People ask for positions in five ways. Please write the one function that understands them all, on
+any axis, so that nobody else has to.
+
+`take(tensor, dim, what)` takes from axis `dim`, which may count from the end:
+
+- an int: that entry, and the axis goes away. -1 is the last.
+- a tuple (start, stop): the entries from start up to but without stop, as in `slice`. Either may be
+  None.
+- a list of ints: these entries, in this order. The axis stays, even for a list of one.
+- a list of bools: the entries where it is True. The axis stays.
+- None: everything.
+
+    >>> take(torch.zeros(2, 5, 3), -2, [0, 4]).shape
+    torch.Size([2, 2, 3])
+
+Every tensor is at least one-dimensional, and every `what` fits its axis.
+"""
+
+from torch import Tensor
+
+
+def take(tensor: Tensor, dim: int, what) -> Tensor:
+    raise NotImplementedError

