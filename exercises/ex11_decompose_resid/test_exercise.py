@@ -1,4 +1,4 @@
-"""What exercise 11 shows: every term once, in the order of its label, and a sum that is the stream."""
+"""What exercise 11 shows: every term once, in the order of its label, and that they sum up."""
 
 from exercises.grader import points
 from exercises.grader.patients import run

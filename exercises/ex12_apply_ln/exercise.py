@@ -8,11 +8,12 @@ result. Please compute the shares.
 
 - `parts` is [component, batch, pos, d_model]. Their sum over components is x.
 - `scale` is [batch, pos, 1]: what the LayerNorm divided by on the run. `weight` is its w, [d_model].
-- The result has the shape of `parts`. Its sum over components is LN(x) - b: the bias is no part's
-  doing, and is left out.
+- The result has the shape of `parts`. Its sum over components is LN(x) - b: the bias is no
+  part's doing, and is left out.
 
-    >>> shares = apply_ln(cache.decompose_resid(), cache["ln_final.hook_scale"], model.ln_final.w)
-    >>> torch.allclose(shares.sum(0) + model.ln_final.b, model.ln_final(cache["resid_post", -1]))
+    >>> ln = model.ln_final
+    >>> shares = apply_ln(cache.decompose_resid(), cache["ln_final.hook_scale"], ln.w)
+    >>> torch.allclose(shares.sum(0) + ln.b, ln(cache["resid_post", -1]))
     True
 """
 

@@ -10,8 +10,8 @@ that really came next.
   the final LayerNorm divided by, [batch, pos, 1]. `tokens` is [batch, pos].
 - `shares` is [component, batch, pos - 1]: at position p, the part's share in the logit of the token
   at p + 1. The last position predicts nothing that we know.
-- `constant` is [batch, pos - 1]: what no part owns, from the LayerNorm's bias `model.ln_final.b` and
-  from `model.b_U`.
+- `constant` is [batch, pos - 1]: what no part owns, from the LayerNorm's bias `model.ln_final.b`
+  and from `model.b_U`.
 - So `shares.sum(0) + constant` is the logit of the next token.
 
 You have `model.W_U` [d_model, d_vocab], `model.b_U` [d_vocab], `model.ln_final.w` and

@@ -1,4 +1,4 @@
-"""Each row is scaled by the LayerNorm of its own layer. Then the rows live on different scales. All go
+"""Each row goes through the LayerNorm of its own layer. Then the rows live on different scales. All go
 through one LayerNorm, the one that reads the stream at `layer`.
 """
 
@@ -18,5 +18,8 @@ def accumulated_resid(cache, layer, apply_ln=False):
             scale, weight = cache["scale", layer, "ln1"], cache.model.blocks[layer].ln1.w
         scales = [cache["scale", b, "ln1"] for b in range(min(layer + 1, n_layers))]
         scales += [scale] if layer == n_layers else []
-        stack = (stack - stack.mean(-1, keepdim=True)) / torch.stack(scales) * weight
+        weights = [cache.model.blocks[b].ln1.w for b in range(min(layer + 1, n_layers))]
+        weights += [weight] if layer == n_layers else []
+        weights = torch.stack(weights)[:, None, None]
+        stack = (stack - stack.mean(-1, keepdim=True)) / torch.stack(scales) * weights
     return stack

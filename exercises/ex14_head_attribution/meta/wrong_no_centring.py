@@ -1,0 +1,17 @@
+"""The centring is missing. Carried back through the LayerNorm, the direction loses its mean, after it
+was multiplied by the weight.
+"""
+
+import torch
+from einops import einsum, rearrange
+
+
+def head_attribution(z, W_O, b_O, directions, scale, weight):
+    carried = directions * weight
+    reads = einsum(carried, W_O, "batch d, layer head d_head d -> layer batch head d_head")
+    met = einsum(
+        z, reads, "layer batch pos head d_head, layer batch head d_head -> layer head batch pos"
+    )
+    heads = rearrange(met, "layer head batch pos -> (layer head) batch pos")
+    bias = (carried @ b_O.sum(0))[None, :, None].expand(1, *heads.shape[1:])
+    return torch.cat([heads, bias]) / scale[..., 0]

@@ -1,0 +1,31 @@
+"""A mask over queries and keys, met by einsum."""
+
+import torch
+
+
+def induction_scores(patterns, period):
+    n = patterns.shape[-1]
+    mask = torch.zeros(n, n)
+    for query in range(period + 1, n):
+        mask[query, query - period + 1] = 1
+    mask = mask / mask.sum() / patterns.shape[1]
+    return torch.einsum("lbhqk,qk->lh", patterns, mask)
+
+
+def accuracy_without(model, tokens, period, heads):
+    tickets = []
+    for layer, head in heads:
+        point = model.blocks[layer].attn.hook_z
+
+        def flatten(z, hook, head=head):
+            z = z.clone()
+            z[:, :, head] = z[:, :, head].mean(1, keepdim=True).mean(0, keepdim=True)
+            return z
+
+        tickets.append((point, point.attach(flatten, "fwd", False, False)))
+    try:
+        guess = model(tokens).argmax(-1)
+    finally:
+        for point, ticket in tickets:
+            point.detach(ticket)
+    return (guess[:, period + 1 : -1] == tokens[:, period + 2 :]).float().mean().item()

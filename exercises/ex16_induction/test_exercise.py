@@ -1,0 +1,71 @@
+"""What exercise 16 shows: which heads look where, and what the model can do without them."""
+
+from functools import cache
+
+import torch
+
+from exercises.grader import points
+from minicache import HookedTransformer
+
+TITLE = "a finding"
+LESSON = "lesson 12, A finding"
+PERIOD = 12
+
+
+@cache
+def world():
+    model = HookedTransformer.from_pretrained().requires_grad_(False)
+    generator = torch.Generator().manual_seed(3)
+    words = torch.stack([torch.randperm(100, generator=generator)[:PERIOD] for _ in range(8)])
+    first = model.to_tokens("In").repeat(8, 1)[:, :1]
+    tokens = torch.cat([first, words + 10, words + 10], dim=1)
+    _, run = model.run_with_cache(tokens)
+    return model, tokens, run.stack_activation("pattern")
+
+
+def patterns_by_hand():
+    """Random attention, so that every mistake shows."""
+    generator = torch.Generator().manual_seed(1)
+    return torch.rand(2, 4, 3, 11, 11, generator=generator).softmax(-1)
+
+
+@points(2)
+def test_the_induction_score_of_each_head(answer, see):
+    see(
+        "scores of random patterns",
+        lambda: answer.induction_scores(patterns_by_hand(), 5),
+        "layer head",
+    )
+    see(
+        "scores of the model's heads",
+        lambda: answer.induction_scores(world()[2], PERIOD),
+        "layer head",
+    )
+
+
+def test_which_heads_they_are(answer, see):
+    def found():
+        scores = answer.induction_scores(world()[2], PERIOD)
+        return (scores > 0.4).nonzero().tolist()
+
+    see("(layer, head) with a score above 0.4", found)
+
+
+@points(2)
+def test_what_the_model_can_do_without_them(answer, see):
+    model, tokens, _ = world()
+
+    def without(*heads):
+        return lambda: answer.accuracy_without(model, tokens, PERIOD, list(heads))
+
+    see("accuracy without L1H0 and L1H1", without((1, 0), (1, 1)))
+    see("accuracy without the previous-token head L0H0", without((0, 0)))
+    see("accuracy without L1H0", without((1, 0)))
+    see("accuracy with all heads", without())
+    see("accuracy without L0H1 and L2H1", without((0, 1), (2, 1)))
+
+
+def test_the_model_is_left_as_it_was(answer, see):
+    model, tokens, _ = world()
+    answer.accuracy_without(model, tokens, PERIOD, [(1, 0)])
+    see("hooks left behind", lambda: sum(len(p.fwd_hooks) for p in model.hook_points()))
