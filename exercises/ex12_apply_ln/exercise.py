@@ -7,9 +7,9 @@ result. Please compute the shares.
 `apply_ln(parts, scale, weight)`:
 
 - `parts` is [component, batch, pos, d_model]. Their sum over components is x.
-- `scale` is [batch, pos, 1]: what the LayerNorm divided by on the run. `weight` is its w, [d_model].
-- The result has the shape of `parts`. Its sum over components is LN(x) - b: the bias is no
-  part's doing, and is left out.
+- `scale` is [batch, pos, 1]: what the LayerNorm divided by on the run. `weight` is its w.
+- The result has the shape of `parts`. Its sum over components is LN(x) - b: the bias is no part's
+  doing, and is left out.
 
     >>> ln = model.ln_final
     >>> shares = apply_ln(cache.decompose_resid(), cache["ln_final.hook_scale"], ln.w)

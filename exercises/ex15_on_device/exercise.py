@@ -7,8 +7,8 @@ write this function so that it runs anywhere.
 
 - `resid` is [batch, pos, d_model]. Of item i, only the first `lengths[i]` positions count; the rest
   is padding. `lengths` [batch] is on the device of `resid`.
-- `probe` is a `torch.nn.Linear(d_model, 1)`. The answer of an item is the mean of the probe's output
-  over the item's positions.
+- `probe` is a `torch.nn.Linear(d_model, 1)`. The answer of an item is the mean of the probe's
+  output over the item's positions.
 - The result is on the device of `resid`.
 - The probe may be elsewhere: a cache on the CPU, say, beside a model on the GPU. Then its weights
   come to the data. The probe itself stays where it is, and so do `resid` and `lengths`.

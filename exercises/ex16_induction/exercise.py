@@ -1,18 +1,18 @@
 """Exercise 16: a finding. Lesson 12.
 
-Say a random phrase twice. The second time the shipped model knows what comes next. Which heads do
-that? You measure where they look, and then what happens without them.
+Say a random phrase twice. The second time the shipped model knows what comes next. Which heads
+do that? You measure where they look, and then what happens without them.
 
-The tokens are [batch, 1 + 2 * period]: a first token, then a phrase of `period` words, then the same
-phrase again. At a word of the second phrase, an induction head looks at the word that came *after*
-the same word in the first.
+The tokens are [batch, 1 + 2 * period]: a first token, then a phrase of `period` words, then the
+same phrase again. At a word of the second phrase, an induction head looks at the word that came
+*after* the same word in the first.
 
-- `induction_scores(patterns, period)` gives [layer, head]. `patterns` is [layer, batch, head, query,
-  key]: how much attention each query pays to each key. The score is the mean, over items and over
-  all queries of the second phrase, of the attention to that one place.
+- `induction_scores(patterns, period)` gives [layer, head]. `patterns` is [layer, batch, head,
+  query, key]: how much attention each query pays to each key. The score is the mean, over items
+  and over all queries of the second phrase, of the attention to that one place.
 - `accuracy_without(model, tokens, period, heads)` gives the share of right predictions (a float)
-  when the z of each head in `heads`, a list of (layer, head), is replaced by its mean over items and
-  positions. Count the predictions for the words of the second phrase from its second word on: made
+  when the z of each head in `heads`, a list of (layer, head), is replaced by its mean over items
+  and positions. Count the predictions for the words of the second phrase from its second word on: made
   at positions period + 1 up to the last but one. Leave no hook behind.
 
     >>> _, cache = model.run_with_cache(tokens)

@@ -48,6 +48,10 @@ class AccelTensor(torch.Tensor):
         """The memory that it stands for: views share it, as they do on any device."""
         return self.raw.untyped_storage()
 
+    def tolist(self) -> Any:
+        """As on any device, by way of the CPU."""
+        return self.raw.tolist()
+
     def __repr__(self, *, tensor_contents: Any = None) -> str:
         return f"{self.raw!r} on accel"
 

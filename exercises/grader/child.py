@@ -208,7 +208,8 @@ def _globals() -> dict[str, Any]:
     return {
         "the grad mode": torch.is_grad_enabled(),
         "the default dtype": str(torch.get_default_dtype()),
-        "the warnings' filters": list(warnings.filters),
+        # Those for Python's own categories: packages that torch imports late bring some of theirs.
+        "the warnings' filters": [f for f in warnings.filters if f[2].__module__ == "builtins"],
         "logging's set-up": (
             logging.root.level,
             list(logging.root.handlers),

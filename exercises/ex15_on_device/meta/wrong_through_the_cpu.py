@@ -1,5 +1,5 @@
 """Everything is brought to the CPU, and the result stays there. It works, slowly, and the caller gets a
-tensor on another device than the input. Stay where the data is.
+tensor on another device than the input. Stay where the data is: `resid.device` knows.
 """
 
 import torch
