@@ -12,7 +12,9 @@ that really came next.
   at p + 1. The last position predicts nothing that we know.
 - `constant` is [batch, pos - 1]: what no part owns, from the LayerNorm's bias `model.ln_final.b`
   and from `model.b_U`.
-- So `shares.sum(0) + constant` is the logit of the next token.
+
+    >>> shares, constant = logit_attrs(model, parts, scale, tokens)
+    >>> shares.sum(0) + constant   # the logit of each next token, [batch, pos - 1]
 
 You have `model.W_U` [d_model, d_vocab], `model.b_U` [d_vocab], `model.ln_final.w` and
 `model.ln_final.b`, and your exercise 12.

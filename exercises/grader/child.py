@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -120,6 +121,7 @@ def _run(
             _confine(output, room)
             _look(checks, answer_file, report)
             status = 0
+            sys.stdout.flush()
         finally:
             os._exit(status)
     deadline = time.monotonic() + limit
@@ -146,7 +148,7 @@ def _confine(output: Path, room: Path) -> None:
         os.dup2(new, old)
     # pytest may have put objects of its own in the place of these.
     sys.stdin, sys.stdout, sys.stderr = (
-        open(number, mode, closefd=False)  # noqa: SIM115  # open as long as the child lives
+        open(number, mode, buffering=1, closefd=False)  # noqa: SIM115  # open as long as the child
         for number, mode in ((0, "r"), (1, "w"), (2, "w"))
     )
     os.chdir(room)
@@ -175,13 +177,16 @@ def _look(checks: ModuleType, answer_file: Path, report: Path) -> None:
     def say(**what: Any) -> None:
         os.write(file, (json.dumps(what) + "\n").encode())
 
-    before = _globals()
+    logging.root.handlers.clear()  # pytest's own: the answer is to find logging untouched
+    before, seeds = _globals(), _seeds()
     say(during="import")
     try:
         answer = load_module("answer", answer_file)
     except BaseException as error:  # SystemExit as well
         say(crash=raised(error, str(answer_file)), done=True)
         return
+    if _seeds() != seeds:
+        say(notes=["It sets a random seed when it is imported, for everybody else as well."])
     for name, check in vars(checks).items():
         if not name.startswith("test_"):
             continue
@@ -219,7 +224,12 @@ def _globals() -> dict[str, Any]:
         "sys.modules['torch']": id(sys.modules.get("torch")),
         "the working folder": os.getcwd(),
         "torch's functions": (id(torch.allclose), id(torch.equal)),
+        "the number of running threads": threading.active_count(),
     }
+
+
+def _seeds() -> tuple[int, int]:
+    return hash(random.getstate()), hash(bytes(torch.get_rng_state().tolist()))
 
 
 def _read(report: Path) -> Sighting:
@@ -253,7 +263,7 @@ def load_module(name: str, file: Path) -> ModuleType:
     module.__file__ = str(file)
     if name == "answer":
         sys.modules[name] = module  # dataclasses and pickle look it up
-    exec(compile(source, str(file), "exec"), module.__dict__)
+    exec(compile(source, str(file), "exec", optimize=0), module.__dict__)  # the same under -O
     if name == "checks":
         _loaded[file] = module
     return module

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 
 from exercises.grader import report
-from exercises.grader.bank import LIMIT, Result, grade, load
+from exercises.grader.bank import HOME, LIMIT, Result, grade, load
 
 __all__ = [
     "answer",
@@ -33,7 +34,15 @@ class NotYetError(Exception):
     """A check that an answer does not pass yet."""
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    # Until here pytest took the folder after --answers for tests. A conftest.py in it is not to
+    # run, and does not where a plugin of its name is there already.
+    config = pluginmanager.get_plugin("pytestconfig")
+    for arg in config.invocation_params.args if config else ():
+        folder = config.invocation_params.dir / arg.removeprefix("--answers=")
+        if (folder / "conftest.py").is_file() and HOME not in (folder, *folder.parents):
+            for name in {folder, folder.resolve()}:
+                pluginmanager.register(ModuleType("not_run"), str(name / "conftest.py"))
     group = parser.getgroup("exercises")
     group.addoption("--hint", action="store_true", help="the next hint of the first unfinished")
     group.addoption("--solutions", action="store_true", help="grade the reference solutions")

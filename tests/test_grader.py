@@ -1,0 +1,376 @@
+"""The grader: one broken answer breaks nothing else, and every way to use it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from exercises.grader.bank import HOME, exercises_in, fingerprint, grade
+from exercises.grader.report import feedback, hints
+
+EXERCISES = exercises_in()
+FIRST, OTHERS = EXERCISES[0], EXERCISES[1:]
+SOLUTION = (FIRST.folder / "meta" / "solution.py").read_text()
+ROOT = HOME.parent
+TOTAL = sum(exercise.most for exercise in EXERCISES)
+
+# What goes wrong: code before the solution, the status, words of the line that the learner gets.
+FAULTS = {
+    "syntax error": ("def oops(:", "crashed", "SyntaxError"),
+    "import error": ("import no_such_package", "crashed", "no_such_package"),
+    "exception at import": ("1 / 0", "crashed", "ZeroDivisionError"),
+    "sys.exit": ("import sys; sys.exit(0)", "crashed", "SystemExit"),
+    "os._exit": ("import os; os._exit(0)", "crashed", "ended the whole process"),
+    "segfault": ("import ctypes; ctypes.string_at(0)", "crashed", "SIGSEGV"),
+    "endless loop": ("while True: pass", "timed out", "not done after"),
+    "loop that catches all": (
+        "while True:\n    try:\n        while True: pass\n    except BaseException: pass",
+        "timed out",
+        "not done after",
+    ),
+    "endless torch call": (
+        "import torch; torch.ones(12000, 12000) @ torch.ones(12000, 12000)",
+        "timed out",
+        "not done after",
+    ),
+    "1 GB printed": ("for _ in range(1024): print('x' * (1 << 20))", "crashed", "16 MB"),
+    "50 GB asked of torch": (
+        "import torch; torch.empty(50 << 30, dtype=torch.uint8)",
+        "crashed",
+        "RuntimeError",
+    ),
+    "50 GB asked of Python": ("bytearray(50 << 30)", "crashed", "MemoryError"),
+    "1,000 threads": (
+        "import threading, time\n"
+        "for _ in range(1000): threading.Thread(target=time.sleep, args=(60,)).start()",
+        ("passed", "crashed"),
+        "thread",
+    ),
+    "input": ("input('your name? ')", "crashed", "EOFError"),
+    "grad mode": ("import torch; torch.set_grad_enabled(False)", "passed", "the grad mode"),
+    "default dtype": (
+        "import torch; torch.set_default_dtype(torch.float64)",
+        ("passed", "wrong"),
+        "the default dtype",
+    ),
+    "seeds": ("import random, torch; random.seed(7); torch.manual_seed(7)", "passed", "seed"),
+    "warnings": ("import warnings; warnings.simplefilter('ignore')", "passed", "filters"),
+    "logging": ("import logging; logging.basicConfig(level=10)", "passed", "logging"),
+    "sys.path": ("import sys; sys.path.insert(0, '/tmp')", "passed", "sys.path"),
+    "sys.modules": (
+        "import sys, types, torch\nfrom torch import Tensor, nn\n"
+        "sys.modules['torch'] = types.ModuleType('torch')",
+        ("passed", "crashed"),
+        "torch",
+    ),
+    "working folder": ("import os; os.chdir('/')", "passed", "the working folder"),
+    "torch patched": ("import torch; torch.allclose = lambda *a: True", "passed", "functions"),
+    "file beside": (
+        "from pathlib import Path; Path(__file__).with_name('junk.txt').write_text('x')",
+        "passed",
+        "junk.txt",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def alone():
+    return {e.name: grade(e, e.folder / "meta" / "solution.py") for e in OTHERS}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_costs_its_own_exercise_and_no_other(fault, alone, tmp_path):
+    code, statuses, words = FAULTS[fault]
+    answer = tmp_path / "answer.py"
+    answer.write_text(f"{code}\n{SOLUTION}")
+    result = grade(FIRST, answer, limit=2)
+    told = feedback(result)
+    assert result.status in ([statuses] if isinstance(statuses, str) else statuses), told
+    assert words in told
+    assert "Traceback" not in told
+    if result.status in ("crashed", "timed out"):
+        assert result.score == 0
+    for exercise in OTHERS:
+        after = grade(exercise, exercise.folder / "meta" / "solution.py")
+        assert after == alone[exercise.name]
+
+
+def test_a_fault_in_one_check_keeps_the_points_of_those_before_it(tmp_path):
+    answer = tmp_path / "answer.py"
+    answer.write_text(
+        SOLUTION.replace("self.hooks.clear()", "import os, signal; os.kill(os.getpid(), 9)")
+    )
+    result = grade(FIRST, answer)
+    assert result.status == "crashed"
+    assert "SIGKILL" in result.problem
+    assert result.score == FIRST.most - 1
+
+
+def test_the_gate_takes_every_point_while_it_fails(tmp_path):
+    answer = tmp_path / "answer.py"
+    answer.write_text(SOLUTION.replace("tensor = result", "tensor = result + 1e-3"))
+    result = grade(FIRST, answer)
+    assert (result.status, result.score) == ("wrong", 0)
+    assert "No points count until the first check passes" in feedback(result)
+
+
+def test_what_an_answer_prints_is_shown_and_harms_nothing(tmp_path):
+    answer = tmp_path / "answer.py"
+    code = SOLUTION.replace("self.hooks.clear()", "print('I am here')")
+    answer.write_text(code)
+    assert "I am here" in feedback(grade(FIRST, answer))
+
+
+def test_a_partly_written_answer_is_told_what_is_missing(tmp_path):
+    answer = tmp_path / "answer.py"
+    answer.write_text(SOLUTION.replace("self.hooks.clear()", "raise NotImplementedError"))
+    told = feedback(grade(FIRST, answer))
+    assert "not written yet" in told
+    assert "mix-up" not in told
+
+
+def test_a_file_that_is_no_text_is_told(tmp_path):
+    answer = tmp_path / "answer.py"
+    answer.write_bytes(b"\xff\xfe\x00")
+    assert "cannot be read" in feedback(grade(FIRST, answer))
+
+
+def test_comments_and_blank_lines_do_not_start_an_exercise(tmp_path):
+    stub = FIRST.stub.read_text()
+    assert fingerprint(stub + "\n\n# a thought\n") == fingerprint(stub)
+    assert fingerprint(stub.replace("super", "supper")) != fingerprint(stub)
+
+
+# pytest exercises
+
+
+def pytest_in(folder, *arguments, **environment):
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COV"))}
+    env.pop("GITHUB_STEP_SUMMARY", None)
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *map(str, arguments)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={**env, **environment},
+    )
+
+
+def board(done):
+    rows = re.findall(r"^ . (ex\d\d_\w+) +(\D+?) +(\d+)/(\d+)", done.stdout, re.M)
+    return {name: (status, int(points), int(most)) for name, status, points, most in rows}
+
+
+def test_untouched_stubs_have_nothing_and_references_everything():
+    stubs = pytest_in(ROOT, "exercises")
+    assert stubs.returncode == 1
+    assert [row[:2] for row in board(stubs).values()] == [("not started", 0)] * 16
+    assert stubs.stdout.count("Read again") == 1
+    references = pytest_in(ROOT, "exercises", "--solutions")
+    assert references.returncode == 0, references.stdout
+    assert all(
+        status == "passed" and points == most for status, points, most in board(references).values()
+    )
+    for done in (stubs, references):
+        assert "Error" not in done.stdout.replace("NotImplementedError", "")
+        assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_one_exercise_by_name_and_by_folder():
+    for arguments in (("exercises", "-k", "getitem"), ("exercises/ex05_getitem",)):
+        done = pytest_in(ROOT, *arguments)
+        assert list(board(done)) == ["ex05_getitem"]
+        assert done.returncode == 1
+        assert pytest_in(ROOT, *arguments, "--solutions").returncode == 0
+
+
+def test_hints_come_one_by_one_and_are_remembered(tmp_path):
+    def hint():
+        done = pytest_in(ROOT, "exercises", "-k", "slices", "--hint", XDG_STATE_HOME=str(tmp_path))
+        return re.search(r"Hint (\d) of 3\.", done.stdout)[1]
+
+    assert [hint() for _ in range(4)] == ["1", "2", "3", "3"]
+
+
+def test_where_hints_cannot_be_remembered_all_are_given(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    done = pytest_in(ROOT, "exercises", "-k", "slices", "--hint", XDG_STATE_HOME=str(blocked))
+    assert all(f"Hint {n} of 3" in done.stdout for n in (1, 2, 3))
+
+
+@pytest.fixture
+def answers(tmp_path):
+    """A folder of answers: two right, one broken, one in a folder, and files never to be run."""
+    folder = tmp_path / "answers"
+    folder.mkdir()
+    for exercise in EXERCISES[:2]:
+        shutil.copy(exercise.folder / "meta" / "solution.py", folder / f"{exercise.name}.py")
+    (folder / f"{EXERCISES[2].name}.py").write_text("import os; os._exit(0)")
+    (folder / EXERCISES[3].name).mkdir()
+    shutil.copy(
+        EXERCISES[3].folder / "meta" / "solution.py",
+        folder / EXERCISES[3].name / "exercise.py",
+    )
+    for name in ("conftest.py", "test_mine.py"):
+        (folder / name).write_text("raise SystemExit('collected')")
+    return folder
+
+
+def test_a_folder_of_answers_is_graded_and_its_tests_are_not_collected(answers, tmp_path):
+    scores, xml, summary = (tmp_path / n for n in ("scores.json", "junit.xml", "summary.md"))
+    done = pytest_in(
+        ROOT, "exercises", "--answers", answers, "--scores", scores, f"--junitxml={xml}",
+        GITHUB_STEP_SUMMARY=str(summary),
+    )  # fmt: skip
+    assert done.returncode == 1
+    statuses = [status for status, _, _ in board(done).values()]
+    assert statuses == ["passed", "passed", "crashed", "passed"] + ["not started"] * 12
+    assert "collected" not in done.stdout.replace("never collected", "")
+    earned = sum(points for _, points, _ in board(done).values())
+    check_gradescope(json.loads(scores.read_text()), earned)
+    suite = ET.parse(xml).getroot().find("testsuite")
+    checks = sum(len(exercise.checks) for exercise in EXERCISES)
+    right = sum(len(EXERCISES[i].checks) for i in (0, 1, 3))
+    assert (int(suite.get("tests")), int(suite.get("failures"))) == (checks, checks - right)
+    table = summary.read_text()
+    assert table.count("\n|") == 17
+    assert "| ex03_run_with_cache | crashed | 0 / " in table
+
+
+def check_gradescope(results, earned):
+    """The documented fields: gradescope-autograders.readthedocs.io, Output Format."""
+    assert set(results) == {"execution_time", "output_format", "tests"}
+    assert isinstance(results["execution_time"], int)
+    for test in results["tests"]:
+        assert set(test) == {
+            *("name", "score", "max_score", "status", "output", "output_format", "visibility"),
+        }
+        assert test["status"] in ("passed", "failed")
+        assert test["visibility"] == "visible"
+        assert 0 <= test["score"] <= test["max_score"]
+        assert test["output_format"] == "text"
+    assert sum(test["max_score"] for test in results["tests"]) == TOTAL
+    assert sum(test["score"] for test in results["tests"]) == earned
+
+
+def test_a_folder_of_answers_that_is_not_there_is_told(tmp_path):
+    done = pytest_in(ROOT, "exercises", "--answers", tmp_path / "nowhere")
+    assert done.returncode == 4
+    assert "python -m exercises start" in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr + done.stdout
+
+
+def exercises_command(*arguments, folder=ROOT):
+    return subprocess.run(
+        [sys.executable, "-m", "exercises", *map(str, arguments)],
+        cwd=folder, capture_output=True, text=True,
+    )  # fmt: skip
+
+
+def test_start_makes_stubs_and_never_overwrites(tmp_path):
+    mine = tmp_path / "my_answers"
+    assert exercises_command("start", mine).returncode == 0
+    assert len(list(mine.glob("ex*.py"))) == 16
+    kept = mine / f"{FIRST.name}.py"
+    kept.write_text(SOLUTION)
+    (mine / f"{OTHERS[0].name}.py").unlink()
+    again = exercises_command("start", mine)
+    assert "1 new files" in again.stdout
+    assert kept.read_text() == SOLUTION
+    done = pytest_in(ROOT, "exercises", "--answers", mine)
+    assert [status for status, _, _ in board(done).values()] == ["passed"] + ["not started"] * 15
+
+
+def test_the_students_copy_has_no_solutions_and_grades_the_same(answers, tmp_path):
+    copy = tmp_path / "copy"
+    assert exercises_command("release", copy).returncode == 0
+    assert not list(copy.rglob("meta"))
+    assert len(list(copy.rglob("hints.md"))) == 16
+    for reference in (e.folder / "meta" / "solution.py" for e in EXERCISES):
+        body = reference.read_text().partition('"""\n')[2].strip()
+        assert all(body not in file.read_text() for file in copy.rglob("*.py"))
+    untouched = pytest_in(copy, "exercises")
+    assert [row[:2] for row in board(untouched).values()] == [("not started", 0)] * 16
+    wrong = sorted((FIRST.folder / "meta").glob("wrong_*.py"))[0]
+    shutil.copy(wrong, copy / "exercises" / FIRST.name / "exercise.py")
+    there = pytest_in(copy, "exercises", "-k", FIRST.name)
+    shutil.copy(wrong, answers / f"{FIRST.name}.py")
+    here = pytest_in(ROOT, "exercises", "--answers", answers, "-k", FIRST.name)
+    assert board(there) == board(here)
+    assert "known mix-up" in there.stdout
+    again = exercises_command("release", copy)
+    assert again.returncode == 2
+    assert "there already" in again.stderr
+
+
+def test_a_read_only_checkout_is_enough(tmp_path):
+    copy = tmp_path / "copy"
+    exercises_command("release", copy)
+    for path in [*copy.rglob("*"), copy]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        done = pytest_in(copy, "exercises", "-k", "hook_point")
+        assert board(done) == {"ex01_hook_point": ("not started", 0, FIRST.most)}
+    finally:
+        for path in [copy, *copy.rglob("*")]:
+            path.chmod(0o755)
+
+
+def block(title):
+    text = (HOME / "README.md").read_text()
+    return re.search(rf"`{title}`:\n\n```bash\n(.*?)```", text, re.S)[1]
+
+
+def test_the_gradescope_example_works_in_gradescopes_layout(answers, tmp_path):
+    base = tmp_path / "autograder"
+    (base / "results").mkdir(parents=True)
+    (base / "source").symlink_to(ROOT)
+    (base / "submission").symlink_to(answers)
+    setup, script = tmp_path / "setup.sh", tmp_path / "run_autograder"
+    setup.write_text(block("setup.sh"))
+    script.write_text(block("run_autograder"))
+    assert subprocess.run(["bash", "-n", setup]).returncode == 0
+    assert (base / "source" / "constraints.txt").exists()  # what setup.sh installs by
+    env = {**os.environ, "AUTOGRADER": str(base), "PYTHON": sys.executable}
+    env.pop("GITHUB_STEP_SUMMARY", None)
+    done = subprocess.run(["bash", script], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    results = json.loads((base / "results" / "results.json").read_text())
+    check_gradescope(results, sum(EXERCISES[i].most for i in (0, 1, 3)))
+
+
+def test_the_classroom_example_works_in_a_students_repository(tmp_path):
+    workflow = re.search(r"```yaml\n(.*?)```", (HOME / "README.md").read_text(), re.S)[1]
+    command = re.search(r"- run: python -m (pytest exercises .*)", workflow)[1]
+    copy = tmp_path / "repository"
+    exercises_command("release", copy)
+    for exercise in EXERCISES:
+        shutil.copy(
+            exercise.folder / "meta" / "solution.py",
+            copy / "exercises" / exercise.name / "exercise.py",
+        )
+    summary = tmp_path / "summary.md"
+    done = pytest_in(copy, *command.split()[1:], GITHUB_STEP_SUMMARY=str(summary))
+    assert done.returncode == 0, done.stdout
+    assert summary.read_text().count("passed") == 16
+    assert (copy / "results.xml").exists()
+    alone = pytest_in(copy, "exercises/ex05_getitem")
+    assert alone.returncode == 0
+
+
+def test_stubs_teach():
+    for exercise in EXERCISES:
+        task = exercise.stub.read_text()
+        number = int(exercise.name[2:4])
+        assert task.startswith(f'"""Exercise {number}: ')
+        assert re.search(r"Lesson \d+\.", task.splitlines()[0])
+        assert ">>> " in task
+        assert len(hints(exercise)) == 3
