@@ -1,13 +1,17 @@
-"""The easel: pictures of findings, as SVG. It needs matplotlib, the extra `plots`."""
+"""The easel: pictures of findings. It needs matplotlib, the extra `plots`.
+
+Plotting is no part of the subject, so these are few and plain. The lessons use them, and the apps.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from minicache.guards import MissingPackageError
 
-__all__ = ["head_attributions", "saved_bytes"]
+__all__ = ["attention", "bars", "curves", "head_attributions", "saved_bytes"]
 
 
 def head_attributions(findings: dict[str, Any], n_layers: int, file: str | Path) -> None:
@@ -60,6 +64,70 @@ def saved_bytes(findings: dict[str, Any], file: str | Path) -> None:
     right.plot([row["layers"] for row in layers], [row["predicted"] / 1e6 for row in layers], "-o")
     right.set(xlabel="layers", ylabel="MB, predicted", title="A layer costs what a layer costs")
     _save(figure, file)
+
+
+def attention(pattern: Sequence[Sequence[float]], words: Sequence[str], title: str = "") -> Any:
+    """Where each word looks: a row a query, a column a key. Returns a matplotlib Figure.
+
+    Args:
+        pattern: [query, key], as lists or a tensor.
+        words: The tokens, as strings.
+
+    Raises:
+        MissingPackageError: matplotlib is not installed.
+    """
+    side = 1.6 + 0.32 * len(words)
+    figure = _figure(side, side)
+    axes = figure.subplots()
+    axes.imshow(
+        [[float(weight) for weight in row] for row in pattern], cmap="Blues", vmin=0, vmax=1
+    )
+    axes.set_xticks(range(len(words)), words, rotation=60, ha="right")
+    axes.set_yticks(range(len(words)), words)
+    axes.set(xlabel="looks at", ylabel="word", title=title)
+    return figure
+
+
+def bars(labels: Sequence[str], values: Sequence[float], title: str = "") -> Any:
+    """A horizontal bar for each value, the first on top. Returns a matplotlib Figure.
+
+    Raises:
+        MissingPackageError: matplotlib is not installed.
+    """
+    figure = _figure(6.5, 1 + 0.27 * len(labels))
+    axes = figure.subplots()
+    sizes = [float(value) for value in values]
+    axes.barh(range(len(labels)), sizes, color=["#3b6fb6" if v >= 0 else "#b6493b" for v in sizes])
+    axes.set_yticks(range(len(labels)), labels)
+    axes.invert_yaxis()
+    axes.set_title(title)
+    return figure
+
+
+def curves(
+    x: Sequence[float],
+    lines: dict[str, Sequence[float]],
+    x_label: str,
+    y_label: str,
+    log: bool = False,
+) -> Any:
+    """A line for each entry of `lines`. Returns a matplotlib Figure.
+
+    Args:
+        log: Both axes are logarithmic.
+
+    Raises:
+        MissingPackageError: matplotlib is not installed.
+    """
+    figure = _figure(6.5, 3.2)
+    axes = figure.subplots()
+    for name, y in lines.items():
+        axes.plot(list(x), [float(value) for value in y], "o-", markersize=3, label=name)
+    axes.set(xlabel=x_label, ylabel=y_label)
+    if log:
+        axes.set(xscale="log", yscale="log")
+    axes.legend(frameon=False)
+    return figure
 
 
 def _figure(width: float, height: float) -> Any:

@@ -1,0 +1,87 @@
+"""MkDocs's side of the lessons: run each page, collect the decisions, check, write notebooks."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from mkdocs.exceptions import PluginError
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import lesson as lessons  # it lies beside this file, and is no package
+
+PACKAGE = Path(__file__).parents[2] / "minicache"
+_built: dict[str, lessons.Lesson] = {}
+
+
+def on_pre_build(config: Any) -> None:
+    _built.clear()
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
+    name = page.file.src_uri.removesuffix(".md")
+    if "<!-- decisions -->" in markdown:
+        return markdown.replace("<!-- decisions -->", _all_decisions(files))
+    made = lessons.Lesson(name, markdown)
+    try:
+        lessons.decisions(markdown)
+        page_markdown = made.page()
+    except lessons.LessonError as error:
+        raise PluginError(str(error)) from error
+    _built[name] = made
+    if not made.executed:
+        return page_markdown
+    up = "" if name == "index" else "../"
+    file = f"{up}notebooks/{name}.ipynb"
+    link = f'<a class="notebook" href="{file}" download>This page as a notebook</a>'
+    head, _, rest = page_markdown.partition("\n")
+    return f"{head}\n\n{link}\n{rest}"
+
+
+def _all_decisions(files: Any) -> str:
+    parts = []
+    for file in files.documentation_pages():
+        for title, body in lessons.decisions(Path(file.abs_src_path).read_text("utf-8")):
+            parts.append(f"## {title}\n\nFrom [{file.name}]({file.src_uri}).\n\n{body}\n")
+    return "\n".join(parts)
+
+
+def on_post_build(config: Any) -> None:
+    _check_all_is_shown()
+    folder = Path(config["site_dir"]) / "notebooks"
+    folder.mkdir(exist_ok=True)
+    for name, made in _built.items():
+        if made.executed:
+            text = json.dumps(made.notebook(), indent=1)
+            (folder / f"{name}.ipynb").write_text(text + "\n", encoding="utf-8")
+    runs = sum(made.executed for made in _built.values())
+    asserts = sum(made.asserted for made in _built.values())
+    print(f"lessons: {runs} blocks run, {asserts} assertions held, {len(_built)} pages")
+
+
+def _check_all_is_shown() -> None:
+    shown = set().union(*(made.shown for made in _built.values()))
+    prose = "\n".join(made.markdown for made in _built.values())
+    missing, unexplained = [], []
+    for file in sorted(PACKAGE.rglob("*.py")):
+        parts = file.relative_to(PACKAGE.parent).with_suffix("").parts
+        module = ".".join(part for part in parts if part != "__init__")
+        for name in lessons.definitions(module):
+            path = name.partition(":")[2].split(".")
+            around = {module, *(f"{module}:{'.'.join(path[:n])}" for n in range(1, len(path) + 1))}
+            if not around & shown:
+                missing.append(name)
+        for public in lessons.public_names(module):
+            if module != "minicache" and not re.search(
+                rf"`[^`\n]*\b{re.escape(public)}\b[^`\n]*`", prose
+            ):
+                unexplained.append(f"{module}:{public}")
+    if missing or unexplained:
+        raise PluginError(
+            f"Shown in no lesson: {', '.join(missing) or 'nothing'}.\n"
+            f"Explained in no lesson: {', '.join(unexplained) or 'nothing'}."
+        )

@@ -1,0 +1,322 @@
+"""A lesson: Markdown with a few fences of our own, rendered as a page and as a notebook.
+
+    ```source minicache.cache:ActivationCache.__getitem__    the package's own code, by name
+    name = self._full_name(address): a note, attached to the one line that holds the fragment
+    ```
+    ```rest minicache.cache                                  what of a module was not shown yet
+    ```run                                                   run it, show code and output
+    ```check                                                 run it, show nothing: asserts
+    ```fails                                                 it has to raise; show the message
+    ```figure alt="what is seen" caption="what to see"       it ends with a matplotlib Figure
+
+All code of a page runs in one session. `\\( .. \\)` is mathematics, and becomes MathML.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import logging
+import re
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+FENCE = re.compile(
+    r"^( *)```(source|rest|run|check|fails|figure)\b *(.*?)\n(.*?)^\1```$", re.M | re.S
+)
+DECISION = re.compile(r'^!!! decision "(.+?)"\n((?:(?: {4}.*)?\n)+)', re.M)
+FIELDS = (
+    "Context",
+    "Choice",
+    "What else was possible",
+    "What it costs",
+    "What TransformerLens does",
+)
+
+
+class LessonError(Exception):
+    """A page says something that is not so. The build stops."""
+
+
+@dataclass
+class Block:
+    """A piece of a lesson: prose (kind "text"), or a fence of ours."""
+
+    kind: str
+    text: str
+    info: str = ""
+    indent: str = ""
+
+
+@dataclass
+class Lesson:
+    """A page's blocks, and what building it found out."""
+
+    name: str
+    markdown: str
+    shown: set[str] = field(default_factory=set)
+    executed: int = 0
+    asserted: int = 0
+
+    def blocks(self) -> Iterator[Block]:
+        end = 0
+        for match in FENCE.finditer(self.markdown):
+            if before := self.markdown[end : match.start()]:
+                yield Block("text", before)
+            indent, kind, info, body = match.groups()
+            lines = [line.removeprefix(indent) for line in body.splitlines()]
+            yield Block(kind, "\n".join(lines), info.strip(), indent)
+            end = match.end()
+        yield Block("text", self.markdown[end:])
+
+    def page(self) -> str:
+        """The page's Markdown, with all code run and all sources in their place."""
+        session, parts = Session(), []
+        with session:
+            for block in self.blocks():
+                try:
+                    made = getattr(self, f"_{block.kind}")(block, session)
+                except LessonError as error:
+                    raise LessonError(f"{self.name}: {error}") from error
+                parts.append(
+                    "\n".join(block.indent + line if line else "" for line in made.split("\n"))
+                )
+        return "".join(parts)
+
+    def _text(self, block: Block, session: Session) -> str:
+        return re.sub(r"\\\((.+?)\\\)", lambda m: mathml(m[1]), block.text)
+
+    def _source(self, block: Block, session: Session) -> str:
+        self.shown.add(block.info)
+        return annotated(source(block.info), block.text.splitlines(), block.info)
+
+    def _rest(self, block: Block, session: Session) -> str:
+        parts = []
+        for name in definitions(block.info):
+            parents = [name.rsplit(".", n)[0] for n in range(name.count(".", name.index(":")) + 1)]
+            if "." not in name.partition(":")[2] and not self.shown & {name, *parents}:
+                self.shown.add(name)
+                parts.append(annotated(source(name), [], name))
+        if not parts:
+            raise LessonError(f"nothing is left to show of {block.info}")
+        return "\n\n".join(parts)
+
+    def _run(self, block: Block, session: Session) -> str:
+        output = self._executed(block, session)
+        return fence("python", block.text) + (
+            f"\n\n{fence('text', output, 'output')}" if output else ""
+        )
+
+    def _check(self, block: Block, session: Session) -> str:
+        self._executed(block, session)
+        return ""
+
+    def _fails(self, block: Block, session: Session) -> str:
+        self.executed += 1
+        try:
+            session.run(block.text)
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}"
+            return fence("python", block.text) + "\n\n" + fence("text", said, "output fails")
+        raise LessonError(f"this was to fail, and did not:\n{block.text}")
+
+    def _figure(self, block: Block, session: Session) -> str:
+        options = dict(re.findall(r'(\w+)="(.*?)"', block.info))
+        self._executed(block, session)
+        shown = fence("python", block.text)
+        return f"{shown}\n\n{svg(session.last, options['alt'], options['caption'])}"
+
+    def _executed(self, block: Block, session: Session) -> str:
+        self.executed += 1
+        self.asserted += len(re.findall(r"^\s*assert ", block.text, re.M))
+        try:
+            return session.run(block.text)
+        except Exception as error:
+            where = traceback.format_exc(limit=-2)
+            raise LessonError(f"this does not run:\n{block.text}\n{where}") from error
+
+    def notebook(self) -> dict[str, Any]:
+        """The same as a Jupyter notebook: prose as Markdown, code to run, sources to read."""
+        from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+        cells = [new_code_cell(INSTALL)]
+        for block in self.blocks():
+            if block.kind == "text" and block.text.strip():
+                cells.append(new_markdown_cell(block.text.strip()))
+            elif block.kind == "source":
+                cells.append(new_markdown_cell(fence("python", source(block.info))))
+            elif block.kind in ("run", "check", "figure"):
+                cells.append(new_code_cell(block.text))
+            elif block.kind == "fails":
+                cells.append(new_code_cell(block.text, metadata={"tags": ["raises-exception"]}))
+        for number, cell in enumerate(cells):
+            cell["id"] = f"cell-{number}"  # the same at every build
+        return new_notebook(cells=cells)
+
+
+INSTALL = """\
+from importlib.util import find_spec
+
+if find_spec("minicache") is None:
+    %pip install --quiet "minicache[plots]"
+%matplotlib inline"""
+
+
+class Session:
+    """The namespace of one page. What a page changes globally ends with it."""
+
+    last: Any = None
+
+    def __enter__(self) -> Session:
+        import torch
+
+        self.space: dict[str, Any] = {"__name__": "__main__"}
+        self.before = torch.is_grad_enabled()
+        torch.manual_seed(0)
+        torch.set_num_threads(1)
+        torch.set_printoptions(precision=3, sci_mode=False, linewidth=88)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        import torch
+
+        torch.set_grad_enabled(self.before)
+        torch.set_printoptions(profile="default")
+
+    def run(self, code: str) -> str:
+        """What running it prints and logs, and the value of its last line, as in a notebook."""
+        tree = ast.parse(code)
+        value = None
+        if tree.body and isinstance(tree.body[-1], ast.Expr):
+            value = ast.Expression(tree.body.pop().value)  # type: ignore[attr-defined]
+        out = io.StringIO()
+        handler = logging.StreamHandler(out)
+        logger = logging.getLogger("minicache")
+        logger.addHandler(handler)
+        try:
+            with contextlib.redirect_stdout(out):
+                exec(compile(tree, "<lesson>", "exec"), self.space)
+                self.last = eval(compile(value, "<lesson>", "eval"), self.space) if value else None
+        finally:
+            logger.removeHandler(handler)
+        shown = repr(self.last) if self.last is not None else ""
+        return (out.getvalue() + shown).rstrip()
+
+
+def fence(language: str, text: str, classes: str = "") -> str:
+    head = (
+        f"``` {{.{language} .{classes.replace(' ', ' .')} .no-copy}}"
+        if classes
+        else f"``` {language}"
+    )
+    return f"{head}\n{text.rstrip()}\n```"
+
+
+def annotated(code: str, notes: list[str], name: str) -> str:
+    """A fence of code, with a numbered note on each line that a fragment points at."""
+    lines, listed = code.splitlines(), []
+    for note in filter(str.strip, notes):
+        fragment, colon, text = note.partition(" :: ")
+        if not colon:
+            raise LessonError(f"{name}: a note is `fragment :: text`, and not {note!r}")
+        found = [index for index, line in enumerate(lines) if fragment in line]
+        if len(found) != 1:
+            raise LessonError(f"{name}: {fragment!r} is in {len(found)} lines, and not in one")
+        listed.append(f"{len(listed) + 1}. {text}")
+        lines[found[0]] += f"  # ({len(listed)})!"
+    title = name.replace(":", " · ") if ":" in name else name
+    made = f'``` {{.python title="{title}"}}\n' + "\n".join(lines) + "\n```"
+    return made + ("\n\n" + "\n".join(listed) + "\n" if listed else "")
+
+
+def module_source(module: str) -> str:
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        raise LessonError(f"there is no module {module}")
+    return Path(spec.origin).read_text("utf-8")
+
+
+def _named(body: list[ast.stmt]) -> Iterator[tuple[str, ast.stmt]]:
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name, node
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                yield ast.unparse(target), node
+
+
+def source(name: str) -> str:
+    """The source of `package.module:Class.method`, of a constant, or of a whole module."""
+    module, _, path = name.partition(":")
+    text = module_source(module)
+    node: Any = ast.parse(text)
+    for part in filter(None, path.split(".")):
+        found = dict(_named(node.body)).get(part)
+        if found is None:
+            raise LessonError(f"{module} has no {path}")
+        node = found
+    if not path:
+        return text
+    first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+    lines = text.splitlines()[first - 1 : node.end_lineno]
+    return "\n".join(line[node.col_offset :] for line in lines)
+
+
+def definitions(module: str) -> list[str]:
+    """Every function, class and method of a module, as `module:Class.method`."""
+
+    def walk(body: list[ast.stmt], before: str) -> Iterator[str]:
+        for node in body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                yield before + node.name
+                if isinstance(node, ast.ClassDef):
+                    yield from walk(node.body, f"{before}{node.name}.")
+
+    return list(walk(ast.parse(module_source(module)).body, f"{module}:"))
+
+
+def public_names(module: str) -> list[str]:
+    for name, node in _named(ast.parse(module_source(module)).body):
+        if name == "__all__":
+            names: list[str] = ast.literal_eval(node.value)  # type: ignore[attr-defined]
+            return names
+    return []
+
+
+def mathml(latex: str) -> str:
+    from latex2mathml.converter import convert
+
+    made: str = convert(latex)
+    return made
+
+
+def svg(figure: Any, alt: str, caption: str) -> str:
+    """A matplotlib Figure in the page itself, in the page's own text colour, light or dark."""
+    out = io.StringIO()
+    figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
+    drawn = out.getvalue()[out.getvalue().index("<svg") :]
+    drawn = drawn.replace("#000000", "currentColor").replace(
+        "<svg ", f'<svg role="img" aria-label="{alt}" ', 1
+    )
+    drawn = re.sub(r"\n\s*", " ", re.sub(r"<metadata>.*?</metadata>", "", drawn, flags=re.S))
+    marker = f"f{crc32((alt + caption).encode())}"  # ids of two figures on a page must differ
+    drawn = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{marker}", drawn)
+    return f'<figure markdown="0">{drawn}<figcaption>{caption}</figcaption></figure>'
+
+
+def decisions(markdown: str) -> list[tuple[str, str]]:
+    """(title, body) of each decision record on a page; each has the five fields, in order."""
+    found = []
+    for match in DECISION.finditer(markdown + "\n"):
+        title, body = match[1], re.sub(r"^ {4}", "", match[2], flags=re.M).strip()
+        fields = tuple(re.findall(r"^\*\*(.+?)\.\*\*", body, re.M))
+        if fields != FIELDS:
+            raise LessonError(f"decision {title!r} has {fields}, and not {FIELDS}")
+        found.append((title, body))
+    return found
