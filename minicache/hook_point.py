@@ -39,10 +39,11 @@ class HookPoint(nn.Module):
         bwd_hooks: Called in this order with the gradient of the loss by the activation.
         ctx: A dictionary for hooks to leave notes in, from one run to the next.
 
-    >>> point = HookPoint()
-    >>> point.add_hook(lambda tensor, hook: 2 * tensor)
-    >>> point(torch.ones(2))
-    tensor([2., 2.])
+    Examples:
+        >>> point = HookPoint()
+        >>> point.add_hook(lambda tensor, hook: 2 * tensor)
+        >>> point(torch.ones(2))
+        tensor([2., 2.])
     """
 
     def __init__(self) -> None:

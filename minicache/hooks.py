@@ -29,16 +29,17 @@ NamedHooks: TypeAlias = Sequence[tuple[str | NamePredicate, HookFunction]]
 class HookedRootModule(nn.Module):
     """A module whose hook points have names. Subclass it, and end `__init__` with `self.setup()`.
 
-    >>> class Doubler(HookedRootModule):
-    ...     def __init__(self):
-    ...         super().__init__()
-    ...         self.hook_doubled = HookPoint()
-    ...         self.setup()
-    ...
-    ...     def forward(self, x):
-    ...         return self.hook_doubled(2 * x) + 1
-    >>> Doubler().run_with_cache(torch.tensor([1.0]))
-    (tensor([3.]), {'hook_doubled': tensor([2.])})
+    Examples:
+        >>> class Doubler(HookedRootModule):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.hook_doubled = HookPoint()
+        ...         self.setup()
+        ...
+        ...     def forward(self, x):
+        ...         return self.hook_doubled(2 * x) + 1
+        >>> Doubler().run_with_cache(torch.tensor([1.0]))
+        (tensor([3.]), {'hook_doubled': tensor([2.])})
     """
 
     mod_dict: dict[str, nn.Module]

@@ -65,10 +65,11 @@ def _over_layers(path: str) -> property:
 class HookedTransformer(HookedRootModule):
     """The whole model. Its input is text or tokens; its stream is open at every step.
 
-    >>> model = HookedTransformer.from_pretrained()
-    >>> logits, cache = model.run_with_cache("The capital of France is")
-    >>> list(cache.keys())[:3]
-    ['hook_embed', 'hook_pos_embed', 'blocks.0.hook_resid_pre']
+    Examples:
+        >>> model = HookedTransformer.from_pretrained()
+        >>> logits, cache = model.run_with_cache("The capital of France is")
+        >>> list(cache.keys())[:3]
+        ['hook_embed', 'hook_pos_embed', 'blocks.0.hook_resid_pre']
 
     Args:
         cfg: Its shape.

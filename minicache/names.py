@@ -73,8 +73,9 @@ def get_act_name(name: str, layer: int | None = None, layer_type: str | None = N
         LayerRangeError: `layer` is negative.
         AddressTypeError: a part has the wrong type.
 
-    >>> get_act_name("q", 3), get_act_name("scale4ln1"), get_act_name("embed")
-    ('blocks.3.attn.hook_q', 'blocks.4.ln1.hook_scale', 'hook_embed')
+    Examples:
+        >>> get_act_name("q", 3), get_act_name("scale4ln1"), get_act_name("embed")
+        ('blocks.3.attn.hook_q', 'blocks.4.ln1.hook_scale', 'hook_embed')
     """
     _check_types(name, layer, layer_type)
     return _resolved(name, layer, layer_type)

@@ -6,6 +6,7 @@ import torch
 
 from exercises.grader import points
 from minicache import HookedTransformer
+from minicache.apps.corpus import CONTENT
 
 TITLE = "a finding"
 LESSON = "lesson 12, A finding"
@@ -16,9 +17,11 @@ PERIOD = 12
 def world():
     model = HookedTransformer.from_pretrained().requires_grad_(False)
     generator = torch.Generator().manual_seed(3)
-    words = torch.stack([torch.randperm(100, generator=generator)[:PERIOD] for _ in range(8)])
-    first = model.to_tokens("In").repeat(8, 1)[:, :1]
-    tokens = torch.cat([first, words + 10, words + 10], dim=1)
+    known = torch.tensor([model.to_single_token(word) for word in CONTENT])
+    shuffled = (torch.randperm(len(known), generator=generator) for _ in range(8))
+    words = torch.stack([known[order[:PERIOD]] for order in shuffled])
+    first = torch.full((8, 1), model.tokenizer.bos_token_id)
+    tokens = torch.cat([first, words, words], dim=1)
     _, run = model.run_with_cache(tokens)
     return model, tokens, run.stack_activation("pattern")
 

@@ -177,6 +177,7 @@ def by_batch_size(model: HookedTransformer, tokens: Tokens) -> float:
 
 def by_profiler(model: HookedTransformer, tokens: Tokens) -> float:
     """6. `torch.profiler` with `profile_memory=True`: allocated less freed, over all operations."""
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # its own progress is no finding
     activities = [torch.profiler.ProfilerActivity.CPU]
     with torch.profiler.profile(activities=activities, profile_memory=True) as profile:
         logits = model(tokens)
@@ -337,7 +338,6 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw the sweep")
     parser.add_argument("--cuda-report", type=Path, metavar="FOLDER", help="torch's own report")
     args = parser.parse_args(argv)
-    os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # torch.profiler's own progress is no finding
     model = HookedTransformer.from_pretrained(args.model).to(device_named(args.device))
     pos = model.cfg.n_ctx if args.pos is None else args.pos
     predict_saved_bytes(model.cfg, args.batch, pos)  # complains of a wrong size, before any work

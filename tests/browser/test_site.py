@@ -1,0 +1,159 @@
+"""The built site in a real browser: every page, wide and narrow, light and dark.
+
+It needs Chromium and the extra `browser`, and for the accessibility check the file axe.min.js of
+the npm package axe-core, named by the environment variable AXE. `.ci/run` brings all three.
+"""
+
+from __future__ import annotations
+
+import http.server
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from functools import partial
+from pathlib import Path
+from urllib.parse import urldefrag, urljoin
+
+import pytest
+
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="the extra `browser` is not installed"
+)
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+
+ROOT = Path(__file__).parents[2]
+PAGES = ["", *sorted(f"{p.stem}/" for p in (ROOT / "lessons").glob("*.md") if p.stem != "index")]
+SIZES = {"wide": (1280, 900), "narrow": (390, 800)}
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        """Nothing: a test's output is the test's."""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The address of the site, built from this checkout and served on loopback."""
+    folder = tmp_path_factory.mktemp("site")
+    env = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder]
+    subprocess.run(list(map(str, command)), cwd=ROOT, env=env, check=True)
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(Quiet, directory=str(folder))
+    )
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def opened(site, browser):
+    """Opens a page; gives it with what it asked for and what it complained of."""
+    contexts = []
+
+    def open_page(path, size="wide", scheme="light"):
+        width, height = SIZES[size]
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=scheme, accept_downloads=True
+        )
+        contexts.append(context)
+        page = context.new_page()
+        asked, complaints = [], []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(site + path, wait_until="networkidle")
+        return page, asked, complaints
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_whole(opened, site, path, size, scheme):
+    page, asked, complaints = opened(path, size, scheme)
+    foreign = [url for url in asked if not url.startswith((site, "data:", "blob:"))]
+    assert foreign == []
+    assert complaints == []
+    scroll = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    assert scroll <= 0, "it scrolls sideways"
+    assert page.locator("img:not([alt])").count() == 0
+    assert page.locator("figure > svg:not([aria-label])").count() == 0
+    if folder := os.environ.get("SCREENSHOTS"):
+        name = f"{path.strip('/') or 'index'}-{size}-{scheme}.png"
+        page.screenshot(path=Path(folder) / name, full_page=True)
+    if axe := os.environ.get("AXE"):
+        page.add_script_tag(path=axe)
+        found = page.evaluate("axe.run({resultTypes: ['violations']})")
+        bad = [
+            (v["id"], [n["target"] for n in v["nodes"]][:3])
+            for v in found["violations"]
+            if v["impact"] in ("serious", "critical")
+        ]
+        assert bad == []
+
+
+def test_a_note_opens_beside_its_line(opened):
+    page, _, _ = opened("02_hook_points/")
+    note = page.locator(".md-annotation__index").first
+    note.click()
+    assert page.locator(".md-tooltip--active, .md-annotation:focus-within .md-tooltip").count() >= 1
+
+
+def test_search_finds_decompose_resid(opened):
+    page, _, _ = opened("")
+    page.locator("input.md-search__input").click()
+    page.keyboard.type("decompose_resid")
+    page.wait_for_selector(".md-search-result__item")
+    links = page.locator(".md-search-result__link").evaluate_all("all => all.map(a => a.href)")
+    assert any("08_decompose_resid" in link for link in links)
+
+
+def test_a_notebook_downloads(opened):
+    page, _, _ = opened("08_decompose_resid/")
+    with page.expect_download() as download:
+        page.locator("a.notebook").click()
+    assert download.value.suggested_filename == "08_decompose_resid.ipynb"
+    assert '"nbformat": 4' in Path(download.value.path()).read_text()
+
+
+def test_every_internal_link_and_anchor_resolves(opened, site):
+    anchors, links = {}, {}
+    for path in PAGES:
+        page, _, _ = opened(path)
+        anchors[site + path] = set(page.locator("[id]").evaluate_all("all => all.map(e => e.id)"))
+        links[site + path] = page.locator("a[href]").evaluate_all("all => all.map(a => a.href)")
+    broken = []
+    for start, targets in links.items():
+        for target in targets:
+            address, anchor = urldefrag(urljoin(start, target))
+            if not address.startswith(site) or address.endswith(".ipynb"):
+                continue
+            if address not in anchors or (anchor and anchor not in anchors[address]):
+                if not re.search(r"__\w+_\d|^__", anchor):  # the theme's own
+                    broken.append((start, target))
+    assert broken == []
+
+
+def test_the_page_can_be_used_from_the_keyboard(opened):
+    page, _, _ = opened("")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.tagName") == "A"
+    page.keyboard.press("/")
+    page.wait_for_timeout(300)
+    assert page.evaluate("document.activeElement.className").startswith("md-search__input")
