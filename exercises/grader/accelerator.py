@@ -30,14 +30,15 @@ class AccelTensor(torch.Tensor):
 
     @staticmethod
     def __new__(cls, raw: torch.Tensor) -> AccelTensor:
-        made = torch.Tensor._make_wrapper_subclass(
-            cls,
-            raw.shape,
-            strides=raw.stride(),
-            storage_offset=raw.storage_offset(),
-            dtype=raw.dtype,
-            device=torch.device("accel", 0),
-        )
+        with torch.inference_mode(raw.is_inference()):  # a view is what its base is
+            made = torch.Tensor._make_wrapper_subclass(
+                cls,
+                raw.shape,
+                strides=raw.stride(),
+                storage_offset=raw.storage_offset(),
+                dtype=raw.dtype,
+                device=torch.device("accel", 0),
+            )
         made.raw = raw
         return made
 

@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from pprint import pformat
 from typing import Any
 from zlib import crc32
 
@@ -99,8 +100,8 @@ class Lesson:
     def _rest(self, block: Block, session: Session) -> str:
         parts = []
         for name in definitions(block.info):
-            parents = [name.rsplit(".", n)[0] for n in range(name.count(".", name.index(":")) + 1)]
-            if "." not in name.partition(":")[2] and not self.shown & {name, *parents}:
+            outermost = "." not in name.partition(":")[2]
+            if outermost and not self.shown & {name, block.info}:
                 self.shown.add(name)
                 parts.append(annotated(source(name), [], name))
         if not parts:
@@ -205,7 +206,7 @@ class Session:
                 self.last = eval(compile(value, "<lesson>", "eval"), self.space) if value else None
         finally:
             logger.removeHandler(handler)
-        shown = repr(self.last) if self.last is not None else ""
+        shown = pformat(self.last, width=80, sort_dicts=False) if self.last is not None else ""
         return (out.getvalue() + shown).rstrip()
 
 

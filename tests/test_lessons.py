@@ -1,0 +1,122 @@
+"""The machinery of the lessons: a page that says what is not so does not build."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "lessons" / "_site"
+
+
+def load(name):
+    sys.path.insert(0, str(FOLDER))
+    try:
+        spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+        return module
+    finally:
+        sys.path.remove(str(FOLDER))
+
+
+lesson = load("lesson")
+PAGES = sorted((ROOT / "lessons").glob("*.md"))
+
+
+def page(markdown):
+    made = lesson.Lesson("page", markdown)
+    return made, made.page()
+
+
+def test_code_runs_in_one_session_and_its_output_is_on_the_page():
+    made, text = page("```run\nx = 20\nprint('hello')\n```\n\nSo:\n\n```run\nx + 22\n```\n")
+    assert "hello" in text
+    assert "42" in text
+    assert made.executed == 2
+
+
+def test_an_expected_failure_shows_its_real_message():
+    _, text = page("```fails\nint('x')\n```\n")
+    assert "ValueError: invalid literal for int() with base 10: 'x'" in text
+
+
+def test_a_note_stands_on_the_one_line_that_it_names():
+    _, text = page("```source minicache.autodiff:toggle_autodiff\nbefore = :: What was.\n```\n")
+    line = next(line for line in text.splitlines() if "# (1)!" in line)
+    assert line.strip().startswith("before = torch.is_grad_enabled()")
+    assert "1. What was." in text
+
+
+@pytest.mark.parametrize(
+    ("markdown", "words"),
+    [
+        ("```check\nassert 1 == 2\n```\n", "does not run"),
+        ("```run\nno_such_name\n```\n", "no_such_name"),
+        ("```fails\nint('3')\n```\n", "was to fail"),
+        ("```source minicache.cache:Nothing\n```\n", "has no Nothing"),
+        ("```source minicache.nothing\n```\n", "no module"),
+        ("```source minicache.autodiff:toggle_autodiff\nnowhere :: x\n```\n", "in 0 lines"),
+        ("```source minicache.autodiff:toggle_autodiff\nmode :: x\n```\n", "lines, and not in one"),
+        ("```source minicache.autodiff:toggle_autodiff\nno colon\n```\n", "fragment :: text"),
+        (
+            "```source minicache.autodiff\n```\n\n```rest minicache.autodiff\n```\n",
+            "nothing is left",
+        ),
+    ],
+)
+def test_a_false_page_does_not_build(markdown, words):
+    with pytest.raises(lesson.LessonError, match=words):
+        page(markdown)
+
+
+def test_a_decision_has_its_five_parts():
+    with pytest.raises(lesson.LessonError, match="Context"):
+        lesson.decisions('!!! decision "A"\n\n    **Choice.** B.\n')
+
+
+def test_every_decision_on_the_pages_is_complete_and_there_are_many():
+    found = [title for file in PAGES for title, _ in lesson.decisions(file.read_text())]
+    assert len(found) == len(set(found)) >= 15
+
+
+def test_the_parts_of_a_module_are_all_found():
+    names = lesson.definitions("minicache.slices")
+    assert "minicache.slices:Slice" in names
+    assert "minicache.slices:Slice.apply" in names
+    assert lesson.public_names("minicache.slices") == ["Slice", "SliceInput"]
+
+
+def test_what_no_lesson_shows_stops_the_build():
+    hook = load("hook")
+    made = lesson.Lesson("page", "```source minicache.slices\n```\n")
+    made.page()
+    hook._built.update(page=made)
+    with pytest.raises(Exception, match=r"minicache\.cache:ActivationCache") as caught:
+        hook._check_all_is_shown()
+    assert "minicache.slices:" not in str(caught.value).partition("Explained")[0]
+
+
+def test_mathematics_becomes_mathml():
+    assert "<math" in page(r"The sum \(\sum_i x_i\) is one.")[1]
+
+
+def test_every_lesson_gives_a_valid_notebook_with_the_install_cell_first():
+    for file in PAGES:
+        notebook = lesson.Lesson(file.stem, file.read_text()).notebook()
+        nbformat.validate(notebook)
+        assert "%pip install" in notebook.cells[0].source
+
+
+@pytest.mark.parametrize("file", [p for p in PAGES if p.stem[:2].isdigit()], ids=lambda p: p.stem)
+def test_a_lesson_has_the_parts_that_a_reader_counts_on(file):
+    text = file.read_text()
+    assert text.splitlines()[2].startswith("**")  # the question
+    for heading in ("## Break it", "## Now you", "## Further"):
+        assert heading in text or (heading == "## Break it" and "```fails" in text)
+    assert "!!! decision" in text
