@@ -95,7 +95,10 @@ def _refuse_to_mix(name: str, tree: Any) -> None:
 
 @cache
 def accelerator() -> torch.device:
-    """The device. The first call sets it up, for the whole process."""
+    """The device. The first call sets it up, for the whole process.
+
+    For gradients on it, call this before the first backward: autograd counts its devices then.
+    """
     _setup_privateuseone_for_python_backend("accel")
     library = torch.library.Library("aten", "IMPL")
 
