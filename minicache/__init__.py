@@ -7,7 +7,7 @@
 torch.Size([1, 2, 6, 6])
 
 Modules, in reading order: guards, names, slices, hook_point, hooks, residual, components,
-attribution, autodiff, cache, pretrained, layers, memory, model, plots, and the apps that
+attribution, autodiff, cache, pretrained, layers, live, memory, model, plots, and the apps that
 `python -m minicache` runs.
 """
 
@@ -19,6 +19,7 @@ from minicache import (
     guards,
     hooks,
     layers,
+    live,
     memory,
     model,
     names,
@@ -30,7 +31,8 @@ from minicache.autodiff import toggle_autodiff
 from minicache.cache import ActivationCache
 from minicache.guards import MinicacheError
 from minicache.hooks import HookedRootModule, HookPoint
-from minicache.memory import compare_modes, predict_saved_bytes, saved_for_backward
+from minicache.live import compare_modes
+from minicache.memory import predict_saved_bytes, saved_for_backward
 from minicache.model import HookedTransformer, HookedTransformerConfig
 from minicache.names import get_act_name
 from minicache.slices import Slice
@@ -52,6 +54,7 @@ __all__ = [
     "guards",
     "hooks",
     "layers",
+    "live",
     "memory",
     "model",
     "names",

@@ -2,9 +2,8 @@
 
 To run backward, autograd keeps tensors of the forward pass: each operation's inputs or outputs, as
 its derivative needs them. `saved_for_backward` weighs what one call keeps, to the byte.
-`predict_saved_bytes` says the same figure without a run. `compare_modes` puts both beside torch's
-ways of switching autodiff off. `python -m minicache memory` tries six other methods against these.
-Lesson 7 tells the story.
+`predict_saved_bytes` says the same figure without a run. `python -m minicache memory` tries six
+other methods against these. Lesson 7 tells the story.
 """
 
 from __future__ import annotations
@@ -14,30 +13,24 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Any, Literal, cast
 
 import torch
-from jaxtyping import Int
 from torch import Tensor, nn
 from torch.nn.modules.module import (
     register_module_forward_hook,
     register_module_forward_pre_hook,
 )
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from minicache.guards import ConfigError
 from minicache.hook_point import HookPoint
 from minicache.layers import HookedTransformerConfig
+from minicache.live import LiveBytes, storage_id
 
 __all__ = [
-    "LiveBytes",
-    "ModeCost",
     "Saved",
     "SavedBytes",
-    "compare_modes",
     "predict_saved_bytes",
     "saved_for_backward",
 ]
@@ -138,10 +131,10 @@ def saved_for_backward(fn: Callable[[], Any]) -> SavedBytes:
         points: dict[int, list[str]] = {}
         for name, tensor in passed.items():
             if live.kind_of(tensor) == "activation":
-                points.setdefault(_storage_id(tensor), []).append(name)
+                points.setdefault(storage_id(tensor), []).append(name)
         storages: dict[int, Saved] = {}
         for kept in filter(None, (one() for one in held)):
-            key = _storage_id(kept.tensor)
+            key = storage_id(kept.tensor)
             storages.setdefault(
                 key,
                 Saved(
@@ -213,124 +206,6 @@ def _copied_weights(cfg: HookedTransformerConfig) -> int:
     return 3 * cast(int, cfg.n_heads) * cfg.d_model * cfg.d_head if copied else 0
 
 
-@dataclass(frozen=True)
-class ModeCost:
-    """What one way of running cost.
-
-    Attributes:
-        retained: Bytes that were still alive after it, its results held.
-        peak: The most bytes that were alive at once.
-        seconds: How long it took.
-    """
-
-    retained: int
-    peak: int
-    seconds: float
-
-
-def compare_modes(
-    model: nn.Module, tokens: Int[Tensor, "batch pos"], steps: int = 3
-) -> dict[str, ModeCost]:
-    """Run `model(tokens)` under each mode of autodiff, and weigh what each keeps.
-
-    The last mode is a known mistake: each step's loss goes into a list for a plot, and every
-    loss brings its graph. `float(loss)` would have kept the number alone.
-
-    On the CPU the bytes are those of new tensors, counted by `LiveBytes`: exact. On CUDA they are
-    the allocator's, which rounds each tensor up to a multiple of 512.
-
-    Args:
-        steps: How many losses go into the list.
-
-    Returns:
-        `"grad"`, `"no_grad"`, `"inference_mode"`, and `"grad, losses in a list"`.
-    """
-
-    def losses() -> list[Tensor]:
-        return [model(tokens).logsumexp(-1).mean() for _ in range(steps)]
-
-    def run() -> Any:
-        return model(tokens)
-
-    return {
-        "grad": _cost(torch.enable_grad(), run, tokens.device),
-        "no_grad": _cost(torch.no_grad(), run, tokens.device),
-        "inference_mode": _cost(torch.inference_mode(), run, tokens.device),
-        "grad, losses in a list": _cost(torch.enable_grad(), losses, tokens.device),
-    }
-
-
-def _cost(mode: Any, run: Callable[[], Any], device: torch.device) -> ModeCost:
-    weigh = _cuda_bytes if device.type == "cuda" else _live_bytes
-    with mode:
-        run()  # what is set up once is not this mode's cost
-        start = perf_counter()
-        run()
-        if device.type == "cuda":  # pragma: no cover  # the tests marked `cuda` run this
-            torch.cuda.synchronize(device)
-        seconds = perf_counter() - start
-        return ModeCost(*weigh(run), seconds)
-
-
-def _live_bytes(run: Callable[[], Any]) -> tuple[int, int]:
-    with LiveBytes() as live:
-        result = run()
-        weighed = live.now, live.peak
-        del result
-    return weighed
-
-
-def _cuda_bytes(
-    run: Callable[[], Any],
-) -> tuple[int, int]:  # pragma: no cover  # the tests marked `cuda` run this
-    torch.cuda.reset_peak_memory_stats()
-    before = torch.cuda.memory_allocated()
-    result = run()
-    weighed = torch.cuda.memory_allocated() - before, torch.cuda.max_memory_allocated() - before
-    del result
-    return weighed
-
-
-class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has not typed it
-    """A context that counts the bytes of every storage made within it, while the storage lives.
-
-    It stands below autograd, where each operation's tensors pass, so nothing is sampled or
-    rounded. What a single operation uses for itself inside, it does not see.
-
-    Attributes:
-        now: Bytes alive.
-        peak: The most bytes that were alive at once.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch has not typed it
-        self.now = self.peak = 0
-        self._sizes: dict[int, int] = {}
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        given = _storages((args, kwargs))
-        for key, storage in _storages(result).items():
-            if key not in given:
-                self._sizes[key] = storage.nbytes()
-                self.now += storage.nbytes()
-                weakref.finalize(storage, self._gone, key)
-        self.peak = max(self.peak, self.now)
-        return result
-
-    def kind_of(self, tensor: Tensor) -> Literal["activation", "parameter", "input"]:
-        """Whether a tensor was made within the context, is a parameter, or was there before."""
-        if _storage_id(tensor) in self._sizes:
-            return "activation"
-        root = tensor if tensor._base is None else tensor._base
-        return "parameter" if root.is_leaf and root.requires_grad else "input"
-
-    def _gone(self, key: int) -> None:
-        self.now -= self._sizes.pop(key)
-
-
 @dataclass(eq=False)
 class _Held:
     """A saved tensor, alive as long as the graph that saved it."""
@@ -382,14 +257,3 @@ def _removed(handle: Any) -> Iterator[None]:
         yield
     finally:
         handle.remove()
-
-
-def _storages(tree: Any) -> dict[int, torch.UntypedStorage]:
-    """The storages of all tensors in a tree of arguments or results, each once."""
-    tensors = (leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor))
-    return {_storage_id(tensor): tensor.untyped_storage() for tensor in tensors}
-
-
-def _storage_id(tensor: Tensor) -> int:
-    """A number that two living tensors share if they share memory."""
-    return int(tensor.untyped_storage()._cdata)

@@ -7,7 +7,7 @@ import torch
 
 from minicache import HookedTransformer, compare_modes, saved_for_backward
 from minicache.__main__ import main
-from minicache.apps import memory as app
+from minicache.apps import methods
 from tests.worlds import random_model, tokens
 
 pytestmark = [
@@ -77,8 +77,8 @@ def test_the_allocators_figures_agree_with_the_exact_ones():
     modes = compare_modes(model, ids)
     kept = modes["grad"].retained - modes["no_grad"].retained
     assert kept == pytest.approx(exact, rel=0.02)  # each tensor is rounded up to 512 bytes
-    assert app.by_cuda_allocator(model, ids) == pytest.approx(modes["grad"].retained, rel=0.02)
-    assert app.by_device(model, ids) >= 0
+    assert methods.by_cuda_allocator(model, ids) == pytest.approx(modes["grad"].retained, rel=0.02)
+    assert methods.by_device(model, ids) >= 0
 
 
 def test_the_apps_run_on_the_gpu(tmp_path, capsys):

@@ -261,6 +261,13 @@ def check_gradescope(results, earned):
     assert sum(test["score"] for test in results["tests"]) == earned
 
 
+def test_a_segfault_writes_nothing_to_the_terminal_but_its_line(tmp_path):
+    (tmp_path / f"{FIRST.name}.py").write_text("import ctypes; ctypes.string_at(0)")
+    done = pytest_in(ROOT, "exercises", "-k", FIRST.name, "--answers", tmp_path)
+    assert "Python itself died (SIGSEGV)" in done.stdout
+    assert "Fatal Python error" not in done.stdout + done.stderr
+
+
 def test_a_folder_of_answers_that_is_not_there_is_told(tmp_path):
     done = pytest_in(ROOT, "exercises", "--answers", tmp_path / "nowhere")
     assert done.returncode == 4

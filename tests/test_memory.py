@@ -24,8 +24,9 @@ from minicache import (
 )
 from minicache.__main__ import main
 from minicache.apps import memory as app
+from minicache.apps import methods
 from minicache.guards import ConfigError, MissingPackageError
-from minicache.memory import LiveBytes
+from minicache.live import LiveBytes
 from tests.worlds import random_model, tokens
 
 
@@ -243,7 +244,7 @@ def test_the_comparisons_and_the_line_find_the_exact_figure(findings):
 def test_tensorboard_files_can_be_read_back(tmp_path):
     model = HookedTransformer.from_pretrained()
     ids = torch.zeros(2, 10, dtype=torch.long)
-    says = app.by_tensorboard(model, ids, tmp_path)
+    says = methods.by_tensorboard(model, ids, tmp_path)
     assert list(tmp_path.glob("events.out.tfevents.*"))
     events = EventAccumulator(str(tmp_path))
     events.Reload()
@@ -257,11 +258,11 @@ def test_tensorboard_files_can_be_read_back(tmp_path):
 @pytest.mark.parametrize(
     ("module", "method", "package"),
     [
-        ("psutil", app.by_process, "psutil"),
-        ("pynvml", app.by_device, "nvidia-ml-py"),
-        ("memory_profiler", app.by_line, "memory-profiler"),
-        ("torch.utils.tensorboard", app.by_tensorboard, "tensorboard"),
-        ("memray", app.by_memray, "memray"),
+        ("psutil", methods.by_process, "psutil"),
+        ("pynvml", methods.by_device, "nvidia-ml-py"),
+        ("memory_profiler", methods.by_line, "memory-profiler"),
+        ("torch.utils.tensorboard", methods.by_tensorboard, "tensorboard"),
+        ("memray", methods.by_memray, "memray"),
     ],
 )
 def test_a_missing_package_names_the_command_that_brings_it(monkeypatch, module, method, package):
@@ -280,7 +281,7 @@ def test_without_a_driver_nvidia_smi_says_so(monkeypatch):
 
     monkeypatch.setitem(sys.modules, "pynvml", SimpleNamespace(NVMLError=NVMLError, nvmlInit=init))
     with pytest.raises(ConfigError, match="no NVIDIA driver"):
-        app.by_device(HookedTransformer.from_pretrained(), torch.zeros(1, 2, dtype=torch.long))
+        methods.by_device(HookedTransformer.from_pretrained(), torch.zeros(1, 2, dtype=torch.long))
 
 
 def test_the_app_prints_a_table_json_and_a_plot(capsys, tmp_path):

@@ -7,6 +7,7 @@ milliseconds, because torch is there already; elsewhere (Windows) a new Python s
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import logging
 import os
@@ -142,6 +143,7 @@ def _run(
 def _confine(output: Path, room: Path) -> None:
     """In the child: a process group of its own, limits, no keyboard, and a folder to litter."""
     os.setsid()
+    faulthandler.disable()  # pytest's would write its long report on a crash to the terminal
     nothing = os.open(os.devnull, os.O_RDONLY)
     out = os.open(output, os.O_WRONLY | os.O_CREAT, 0o600)
     for old, new in ((0, nothing), (1, out), (2, out)):

@@ -10,7 +10,7 @@ from time import perf_counter
 
 import torch
 
-from minicache.memory import LiveBytes
+from minicache.live import LiveBytes
 
 Work = Callable[[], object]
 
