@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from exercises.grader.child import Sighting, load_module, watch
+from exercises.grader.child import Sighting, load_checks, load_module, watch
 from exercises.grader.look import Observation, describe, differs
 
 __all__ = ["Exercise", "Result", "exercises_in", "fingerprint", "grade", "make_record"]
@@ -89,7 +89,7 @@ def exercises_in(home: Path = HOME) -> list[Exercise]:
 
 
 def load(folder: Path) -> Exercise:
-    module = load_module("checks", folder / "test_exercise.py")
+    module = load_checks(folder / "test_exercise.py")
     checks = {
         name: getattr(check, "points", 1)
         for name, check in vars(module).items()
@@ -129,17 +129,16 @@ def _judge(exercise: Exercise, record: dict[str, Any], sighting: Sighting) -> Re
     gate = next(iter(earned))
     if not earned[gate]:
         earned = dict.fromkeys(earned, 0)
-    notes = list(sighting.notes)
+    notes = tuple(sighting.notes)
     if sighting.crash:
-        notes += _printed(sighting)
         problem = f"It cannot be imported: {describe(sighting.crash)}"
-        return Result(exercise, "crashed", earned, "", problem, notes=tuple(notes))
+        return Result(exercise, "crashed", earned, "", problem, notes=notes)
     if sighting.ended is not None:
         status = "timed out" if sighting.timed_out else "crashed"
         call = "" if sighting.during == "import" else sighting.during
-        return Result(exercise, status, earned, call, sighting.ended, notes=tuple(notes))
+        return Result(exercise, status, earned, call, sighting.ended, notes=notes)
     if all(earned.values()):
-        return Result(exercise, "passed", earned, notes=tuple(notes))
+        return Result(exercise, "passed", earned, notes=notes)
     faults = (_first_fault(record, sighting, check) for check in exercise.checks)
     call, problem, seen = next(fault for fault in faults if fault)
     unfinished = seen is not None and seen.get("builtin") == "NotImplementedError"
@@ -147,12 +146,7 @@ def _judge(exercise: Exercise, record: dict[str, Any], sighting: Sighting) -> Re
     if unfinished:
         problem = "This part is not written yet: it raises NotImplementedError."
     feedback = "" if unfinished else _diagnosis(record, _flat(sighting))
-    notes += _printed(sighting)
-    return Result(exercise, status, earned, call, problem, feedback, tuple(notes))
-
-
-def _printed(sighting: Sighting) -> list[str]:
-    return [f"It printed, at the end: {sighting.printed[-160:]!r}"] if sighting.printed else []
+    return Result(exercise, status, earned, call, problem, feedback, notes)
 
 
 def _first_fault(

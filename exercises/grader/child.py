@@ -13,15 +13,15 @@ import logging
 import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
-import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
+from multiprocessing import get_context
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,9 +30,9 @@ import torch
 
 from exercises.grader.look import Observation, observe, raised
 
-__all__ = ["Sighting", "load_module", "watch"]
+__all__ = ["Sighting", "load_checks", "load_module", "watch"]
 
-MEMORY = 4 << 30  # bytes of address space beyond what the parent has
+MEMORY = 8 << 30  # bytes of memory of its own
 OUTPUT = 16 << 20  # bytes of any file that the child writes, standard output as well
 
 
@@ -47,7 +47,6 @@ class Sighting:
         during: What it was doing then: a label.
         timed_out: It was the clock that ended it.
         notes: What it changed and left changed: sentences.
-        printed: The last that it printed.
     """
 
     seen: dict[str, list[tuple[str, str, Observation]]] = field(default_factory=dict)
@@ -56,93 +55,66 @@ class Sighting:
     during: str = ""
     timed_out: bool = False
     notes: list[str] = field(default_factory=list)
-    printed: str = ""
 
 
 def watch(checks_file: Path, answer_file: Path, limit: float) -> Sighting:
     """Run the checks on an answer, in a child, for at most `limit` seconds."""
-    beside = _listing(answer_file.parent)
+    beside = set(os.listdir(answer_file.parent))
     with tempfile.TemporaryDirectory() as scratch:
-        report, output = Path(scratch) / "report", Path(scratch) / "output"
-        room = Path(scratch) / "room"
-        room.mkdir()
-        report.touch()
-        status = _run(checks_file, answer_file, report, output, room, limit)
-        sighting = _read(report)
-        if output.exists():
-            with output.open("rb") as file:
-                file.seek(max(0, output.stat().st_size - 500))
-                sighting.printed = file.read().decode(errors="replace").strip()
-            if output.stat().st_size >= OUTPUT:
-                sighting.notes.append(f"It printed more than {OUTPUT >> 20} MB, and was cut off.")
-    if new := sorted(_listing(answer_file.parent) - beside):
+        status = _run(checks_file, answer_file, Path(scratch), limit)
+        sighting = _read(Path(scratch, "report"))
+        output = Path(scratch, "output").read_bytes()
+    if printed := output[-160:].decode(errors="replace").strip():
+        sighting.notes.append(f"It printed, at the end: {printed!r}")
+    if len(output) >= OUTPUT:
+        sighting.notes.append(f"It printed more than {OUTPUT >> 20} MB, and was cut off.")
+    if new := sorted({*os.listdir(answer_file.parent)} - beside - {"__pycache__"}):
         sighting.notes.append(f"It wrote files beside the exercise: {', '.join(new)}.")
     if status is None:
         sighting.timed_out = True
         sighting.ended = f"It was not done after {limit:g} seconds, and was stopped."
+    elif sighting.ended is not None and status < 0:
+        sighting.ended = f"Python itself died ({signal.Signals(-status).name})."
     elif sighting.ended is not None:
-        if status < 0:
-            name = signal.Signals(-status).name
-            sighting.ended = f"Python itself died ({name})."
-        else:
-            sighting.ended = f"It ended the whole process, with exit status {status}."
+        sighting.ended = f"It ended the whole process, with exit status {status}."
     return sighting
 
 
-def _listing(folder: Path) -> set[str]:
-    return {file.name for file in folder.iterdir() if file.name != "__pycache__"}
-
-
-def _run(
-    checks_file: Path, answer_file: Path, report: Path, output: Path, room: Path, limit: float
-) -> int | None:
+def _run(checks_file: Path, answer_file: Path, scratch: Path, limit: float) -> int | None:
     """The child's exit status, negative for a signal; None if the clock ended it."""
-    if not hasattr(os, "fork"):
-        with output.open("wb") as file:
-            try:
-                command = [sys.executable, "-m", "exercises.grader.child"]
-                paths = map(str, (checks_file, answer_file, report))
-                root = Path(__file__).parents[2]
-                env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), *sys.path])}
-                return subprocess.run(
-                    [*command, *paths], stdin=subprocess.DEVNULL, stdout=file,
-                    stderr=file, cwd=room, env=env, timeout=limit + 10, check=False,
-                ).returncode  # fmt: skip
-            except subprocess.TimeoutExpired:
-                return None
-    checks = load_module("checks", checks_file)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    Path(scratch, "report").touch()
+    Path(scratch, "output").touch()
+    Path(scratch, "room").mkdir()
+    load_checks(checks_file)  # here, so that a forked child has them
+    method = "fork" if hasattr(os, "fork") else "spawn"
+    child = get_context(method).Process(target=_child, args=(checks_file, answer_file, scratch))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # we fork with one thread
-        pid = os.fork()
-    if pid == 0:
-        status = 70
-        try:
-            _confine(output, room)
-            _look(checks, answer_file, report)
-            status = 0
-            sys.stdout.flush()
-        finally:
-            os._exit(status)
-    deadline = time.monotonic() + limit
+        warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside pytest's threads
+        child.start()
+    child.join(limit)
+    status = child.exitcode
+    child.kill()
+    child.join()
+    with suppress(AttributeError, ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)  # whatever it started goes with it
+    return status
+
+
+def _child(checks_file: Path, answer_file: Path, scratch: Path) -> None:
+    """What the child does: all of it, and then nothing more, whoever waits."""
+    torch.set_num_threads(1)
     try:
-        while time.monotonic() < deadline:
-            done, status = os.waitpid(pid, os.WNOHANG)
-            if done:
-                return os.waitstatus_to_exitcode(status)
-            time.sleep(0.003)
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        return None
+        _confine(scratch / "output", scratch / "room")
+        _look(load_checks(checks_file), answer_file, scratch / "report")
+        sys.stdout.flush()
     finally:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)  # whatever it started goes with it
+        os._exit(0)
 
 
 def _confine(output: Path, room: Path) -> None:
     """In the child: a process group of its own, limits, no keyboard, and a folder to litter."""
-    os.setsid()
+    if hasattr(os, "setsid"):
+        os.setsid()
     faulthandler.disable()  # pytest's would write its long report on a crash to the terminal
     nothing = os.open(os.devnull, os.O_RDONLY)
     out = os.open(output, os.O_WRONLY | os.O_CREAT, 0o600)
@@ -158,17 +130,8 @@ def _confine(output: Path, room: Path) -> None:
         import resource
     except ImportError:
         return
-    with (
-        open("/proc/self/statm") if Path("/proc/self/statm").exists() else open(os.devnull) as file
-    ):
-        pages = file.read().split()
-    now = int(pages[0]) * os.sysconf("SC_PAGE_SIZE") if pages else 64 << 30
-    for what, limit in (
-        (resource.RLIMIT_AS, now + MEMORY),
-        (resource.RLIMIT_FSIZE, OUTPUT),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(what, (limit, limit))
+    for what, limit in (("DATA", MEMORY), ("FSIZE", OUTPUT), ("CORE", 0)):
+        resource.setrlimit(getattr(resource, f"RLIMIT_{what}"), (limit, limit))
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write that is too long raises instead
 
 
@@ -253,24 +216,18 @@ def _read(report: Path) -> Sighting:
     return sighting
 
 
-_loaded: dict[Path, ModuleType] = {}
-
-
 def load_module(name: str, file: Path) -> ModuleType:
-    """A module from a file, without leaving compiled files beside it. Checks are kept loaded."""
-    if name == "checks" and file in _loaded:
-        return _loaded[file]
-    source = file.read_text(encoding="utf-8")
+    """A module from a file, without leaving compiled files beside it."""
     module = ModuleType(name)
     module.__file__ = str(file)
     if name == "answer":
         sys.modules[name] = module  # dataclasses and pickle look it up
-    exec(compile(source, str(file), "exec", optimize=0), module.__dict__)  # the same under -O
-    if name == "checks":
-        _loaded[file] = module
+    code = compile(file.read_text("utf-8"), str(file), "exec", optimize=0)  # the same under -O
+    exec(code, module.__dict__)
     return module
 
 
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    _look(load_module("checks", Path(sys.argv[1])), Path(sys.argv[2]), Path(sys.argv[3]))
+@lru_cache
+def load_checks(file: Path) -> ModuleType:
+    """An exercise's checks: loaded once, and there already when a child begins."""
+    return load_module("checks", file)

@@ -13,7 +13,7 @@ import logging
 import math
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
@@ -70,162 +70,111 @@ def observe(thunk: Callable[[], Any], answer_file: str) -> Observation:
 
 def raised(error: BaseException, answer_file: str) -> Observation:
     """An exception: its classes, its message, and the learner's own line that it came from."""
+    frames = [(f.filename, f.lineno) for f in traceback.extract_tb(error.__traceback__)]
     if isinstance(error, SyntaxError):
-        frames = [(error.lineno, error.text)] if error.filename == answer_file else []
-    else:
-        trace = traceback.extract_tb(error.__traceback__)
-        frames = [(f.lineno, f.line) for f in trace if f.filename == answer_file]
-    number, line = frames[-1] if frames else (None, None)
-    if number and not line:
-        line = linecache.getline(answer_file, number)
-    try:
-        message = str(error)
-    except Exception:  # its own __str__ is broken: that is no reason to lose sight of it
-        message = ""
+        frames.append((error.filename or "", error.lineno))
+    line = next((number for file, number in reversed(frames) if file == answer_file), None)
+    with suppress(Exception):  # its own __str__ may be broken
+        message = str(error).strip().partition("\n")[0]
+    classes = [kind.__name__ for kind in type(error).__mro__]
     return {
         "kind": "raised",
-        "classes": [c.__name__ for c in type(error).__mro__ if c is not object],
-        "builtin": next(
-            c.__name__ for c in type(error).__mro__ if vars(builtins).get(c.__name__) is c
-        ),
-        "message": message.strip().split("\n")[0][:200],
-        "line": number,
-        "code": (line or "").strip()[:100],
+        "classes": classes,
+        "builtin": next(name for name in classes if hasattr(builtins, name)),
+        "text": f"{classes[0]}: {locals().get('message', '')[:200]}".rstrip(": "),
+        "line": line and f"{line}:  {linecache.getline(answer_file, line).strip()[:100]}",
     }
 
 
 def _plain(value: Any) -> Observation:
-    if isinstance(value, torch.Tensor):
-        flat = value.detach().cpu().reshape(-1)
-        flat = flat.double() if flat.is_floating_point() else flat
-        if flat.numel() > MOST:
-            return {"kind": "tensor", "shape": list(value.shape), "values": None}
-        return {"kind": "tensor", "shape": list(value.shape), "values": flat.tolist()}
-    if isinstance(value, Mapping):
-        items = {str(key): _plain(one) for key, one in value.items()}
-        return {"kind": "mapping", "items": items}
-    if isinstance(value, list | tuple):
-        return {"kind": "sequence", "items": [_plain(one) for one in value]}
-    if value is None or isinstance(value, bool | int | float | str):
-        return {"kind": "plain", "value": value}
-    return {"kind": "other", "type": type(value).__name__}
+    match value:
+        case torch.Tensor():
+            flat = value.detach().cpu().reshape(-1)
+            flat = flat.double() if flat.is_floating_point() else flat
+            values = flat.tolist() if flat.numel() <= MOST else None
+            return {"kind": "tensor", "shape": list(value.shape), "values": values}
+        case Mapping():
+            return {"kind": "mapping", "items": {str(key): _plain(value[key]) for key in value}}
+        case list() | tuple():
+            return {"kind": "sequence", "items": {str(i): _plain(v) for i, v in enumerate(value)}}
+        case None | bool() | int() | float() | str():
+            return {"kind": "plain", "value": value}
+    return {"kind": "other", "value": f"an object of type {type(value).__name__}"}
 
 
 def describe(seen: Observation, axes: str = "") -> str:
     """An observation in a few words. Never a whole tensor."""
-    match seen["kind"]:
-        case "raised":
-            text = f"{seen['classes'][0]}: {seen['message']}".rstrip(": ")
-            return text + (
-                f"\nat your line {seen['line']}:  {seen['code']}" if seen["line"] else ""
-            )
-        case "tensor":
-            names = axes.split()
-            sizes = seen["shape"]
-            if len(names) == len(sizes):
-                sizes = [f"{name} {size}" for name, size in zip(names, sizes, strict=True)]
-            return f"a tensor [{', '.join(map(str, sizes))}]"
-        case "mapping":
-            return f"a mapping with {_few(seen['items'])}"
-        case "sequence":
-            shown = [describe(one) for one in seen["items"][:8]]
-            return f"[{', '.join(shown + ['..'] * (len(seen['items']) > 8))}]"
-        case "plain":
-            return repr(seen["value"])
-        case _:
-            return f"an object of type {seen['type']}"
+    match seen:
+        case {"kind": "raised", "text": text, "line": line}:
+            return text + (f"\nat your line {line}" if line else "")
+        case {"kind": "tensor", "shape": shape}:
+            names = axes.split() if len(axes.split()) == len(shape) else [""] * len(shape)
+            pairs = zip(names, shape, strict=True)
+            return f"a tensor [{', '.join(f'{name} {size}'.strip() for name, size in pairs)}]"
+        case {"kind": "mapping", "items": items}:
+            return f"a mapping with {_few(list(items))}"
+        case {"kind": "sequence", "items": items}:
+            shown = [describe(one) for one in items.values()]
+            return f"[{', '.join(shown[:8] + ['..'] * (len(shown) > 8))}]"
+        case {"kind": "plain", "value": value}:
+            return repr(value)
+    return str(seen["value"])
 
 
-def _few(names: Any) -> str:
-    names = list(names)
-    return ", ".join(map(repr, names[:6])) + (
-        f" and {len(names) - 6} more" if len(names) > 6 else ""
-    )
+def _few(names: list[str]) -> str:
+    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+    return ", ".join(map(repr, names[:6])) + more
 
 
 def differs(came: Observation, wanted: Observation, axes: str = "") -> str | None:
     """The first difference, coarse before fine, in a sentence or two; None if there is none."""
-    if "raised" in (came["kind"], wanted["kind"]):
-        if came["kind"] == wanted["kind"] and wanted["builtin"] in came["classes"]:
-            return None
-        aim = f"{wanted['builtin']}, or a subclass" if wanted["kind"] == "raised" else None
-        return _came(describe(came, axes), aim or describe(wanted, axes))
+    expected = describe(wanted, axes)
+    if wanted["kind"] == "raised":
+        expected = f"{wanted['builtin']}, or a subclass"
+    both = [text.replace("\n", "\n           ") for text in (describe(came, axes), expected)]
+    whole = f"came:      {both[0]}\nexpected:  {both[1]}"
     if came["kind"] != wanted["kind"]:
-        return _came(describe(came, axes), describe(wanted, axes))
+        return whole
     match wanted["kind"]:
+        case "raised":
+            return None if wanted["builtin"] in came["classes"] else whole
         case "tensor":
-            return _tensors_differ(came, wanted, axes)
-        case "mapping":
-            missing = [key for key in wanted["items"] if key not in came["items"]]
-            surplus = [key for key in came["items"] if key not in wanted["items"]]
-            if missing or surplus:
-                told = [f"It lacks {_few(missing)}."] if missing else []
-                return " ".join(
-                    told + ([f"It should not have {_few(surplus)}."] if surplus else [])
-                )
-            return _first(
-                (f"[{key!r}]", came["items"][key], one) for key, one in wanted["items"].items()
-            )
-        case "sequence":
-            if len(came["items"]) != len(wanted["items"]):
-                return _came(describe(came), describe(wanted))
-            if all(one["kind"] == "plain" for one in came["items"] + wanted["items"]):
-                return None if came == wanted else _came(describe(came), describe(wanted))
-            pairs = zip(came["items"], wanted["items"], strict=True)
-            return _first((f"[{index}]", one, two) for index, (one, two) in enumerate(pairs))
+            same_shape = came["shape"] == wanted["shape"] and came["values"] is not None
+            return _values_differ(came, wanted, axes) if same_shape else whole
         case "plain":
-            same = _close([came["value"]], [wanted["value"]])
-            return None if same else _came(describe(came), describe(wanted))
-        case _:
+            return None if _close(came["value"], wanted["value"]) else whole
+        case "other":
             return None
+    missing = [key for key in wanted["items"] if key not in came["items"]]
+    surplus = [key for key in came["items"] if key not in wanted["items"]]
+    if wanted["kind"] == "mapping" and (missing or surplus):
+        told = [f"It lacks {_few(missing)}."] * bool(missing)
+        return " ".join(told + [f"It should not have {_few(surplus)}."] * bool(surplus))
+    for key, one in wanted["items"].items():
+        if key in missing or (difference := differs(came["items"][key], one)):
+            flat = all(part["kind"] == "plain" for part in wanted["items"].values())
+            return whole if flat or key in missing else f"At [{key}]:\n{difference}"
+    return whole if surplus else None
 
 
-def _first(parts: Any) -> str | None:
-    for where, one, two in parts:
-        if difference := differs(one, two):
-            return f"At {where}:\n{difference}"
-    return None
-
-
-def _came(came: str, wanted: str) -> str:
-    return f"came:      {_indented(came)}\nexpected:  {_indented(wanted)}"
-
-
-def _indented(text: str) -> str:
-    return text.replace("\n", "\n           ")
-
-
-def _tensors_differ(came: Observation, wanted: Observation, axes: str) -> str | None:
-    if came["shape"] != wanted["shape"] or came["values"] is None:
-        return _came(describe(came, axes), describe(wanted, axes))
-    one, two = came["values"], wanted["values"]
-    scale = max((abs(value) for value in two if math.isfinite(value)), default=1.0)
-    wrong = [i for i in range(len(two)) if not _close([one[i]], [two[i]], scale)]
-    if not wrong:
+def _values_differ(came: Observation, wanted: Observation, axes: str) -> str | None:
+    one, two = (torch.tensor(seen["values"], dtype=torch.float64) for seen in (came, wanted))
+    scale = float(two[two.isfinite()].abs().max()) if two.isfinite().any() else 1.0
+    limit = TOLERANCE * scale + 1e-9
+    wrong = ~torch.isclose(one, two, rtol=0, atol=limit, equal_nan=True)
+    if not wrong.any():
         return None
-    worst = max(wrong, key=lambda i: abs(one[i] - two[i]) if math.isfinite(one[i]) else math.inf)
-    index = torch.unravel_index(torch.tensor(worst), wanted["shape"]) if wanted["shape"] else []
-    place = ", ".join(
-        f"{name} {int(i)}"
-        for name, i in zip(axes.split() or [""] * len(index), index, strict=False)
-    )
+    worst = (one - two).abs().nan_to_num(torch.inf).where(wrong, -1).argmax()
+    index = torch.unravel_index(worst, wanted["shape"]) if wanted["shape"] else ()
+    names = axes.split() or [""] * len(index)
+    place = ", ".join(f"{name} {int(i)}".strip() for name, i in zip(names, index, strict=False))
     return (
-        f"The shape is right; {len(wrong)} of {len(two)} values are not."
-        f"\nThe worst{f' (at {place.strip()})' if place else ''} is {one[worst]:.4g}, "
-        f"and {two[worst]:.4g} was expected."
+        f"The shape is right; {int(wrong.sum())} of {len(two)} values are not.\nThe worst"
+        f"{f' (at {place})' * bool(place)} is {one[worst]:.4g}, and {two[worst]:.4g} was expected."
     )
 
 
-def _close(came: list[Any], wanted: list[Any], scale: float | None = None) -> bool:
-    for one, two in zip(came, wanted, strict=True):
-        numbers = all(isinstance(value, int | float) for value in (one, two))
-        if not numbers:
-            if one != two or type(one) is not type(two):
-                return False
-        elif math.isfinite(two):
-            limit = TOLERANCE * (scale if scale is not None else abs(two)) + 1e-9
-            if not (math.isfinite(one) and abs(one - two) <= limit):
-                return False
-        elif not (one == two or (math.isnan(one) and math.isnan(two))):
-            return False
-    return True
+def _close(one: Any, two: Any) -> bool:
+    if isinstance(one, int | float) and isinstance(two, int | float):
+        return math.isclose(one, two, rel_tol=TOLERANCE, abs_tol=1e-9)
+    return bool(one == two)

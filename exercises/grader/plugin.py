@@ -13,19 +13,6 @@ import torch
 from exercises.grader import report
 from exercises.grader.bank import HOME, LIMIT, Result, grade, load
 
-__all__ = [
-    "answer",
-    "pytest_addoption",
-    "pytest_collection_modifyitems",
-    "pytest_configure",
-    "pytest_pyfunc_call",
-    "pytest_report_teststatus",
-    "pytest_runtest_makereport",
-    "pytest_sessionstart",
-    "pytest_terminal_summary",
-    "see",
-]
-
 RESULTS = pytest.StashKey[dict[Path, Result]]()
 STARTED = pytest.StashKey[float]()
 
@@ -151,3 +138,6 @@ def pytest_terminal_summary(
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as file:
             file.write(report.summary_table(results))
+
+
+__all__ = ["answer", "see", *(name for name in dir() if name.startswith("pytest_"))]
