@@ -91,7 +91,8 @@ class Lesson:
         return "".join(parts)
 
     def _text(self, block: Block, session: Session) -> str:
-        return re.sub(r"\\\((.+?)\\\)", lambda m: mathml(m[1]), block.text)
+        alone = re.sub(r"^\\\((.+?)\\\)$", lambda m: mathml(m[1], "block"), block.text, flags=re.M)
+        return re.sub(r"\\\((.+?)\\\)", lambda m: mathml(m[1], "inline"), alone)
 
     def _source(self, block: Block, session: Session) -> str:
         self.shown.add(block.info)
@@ -290,10 +291,10 @@ def public_names(module: str) -> list[str]:
     return []
 
 
-def mathml(latex: str) -> str:
+def mathml(latex: str, display: str) -> str:
     from latex2mathml.converter import convert
 
-    made: str = convert(latex)
+    made: str = convert(latex, display=display)
     return made
 
 
