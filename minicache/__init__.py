@@ -7,8 +7,8 @@
 torch.Size([1, 2, 6, 6])
 
 Modules, in reading order: guards, names, slices, hook_point, hooks, residual, components,
-attribution, autodiff, cache, pretrained, layers, live, memory, model, plots, and the apps that
-`python -m minicache` runs.
+attribution, autodiff, cache, hub, pretrained, layers, live, memory, processing, model, plots, and
+the apps that `python -m minicache` runs.
 """
 
 from minicache import (
@@ -18,12 +18,14 @@ from minicache import (
     components,
     guards,
     hooks,
+    hub,
     layers,
     live,
     memory,
     model,
     names,
     pretrained,
+    processing,
     residual,
     slices,
 )
@@ -53,6 +55,7 @@ __all__ = [
     "get_act_name",
     "guards",
     "hooks",
+    "hub",
     "layers",
     "live",
     "memory",
@@ -60,6 +63,7 @@ __all__ = [
     "names",
     "predict_saved_bytes",
     "pretrained",
+    "processing",
     "residual",
     "saved_for_backward",
     "slices",

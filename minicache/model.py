@@ -17,6 +17,7 @@ from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from minicache import processing
 from minicache.cache import ActivationCache
 from minicache.guards import ConfigError, ModelFileError, TokenError
 from minicache.hooks import HookedRootModule, HookPoint
@@ -88,25 +89,46 @@ class HookedTransformer(HookedRootModule):
         self._init_weights()
 
     @classmethod
-    def from_pretrained(cls, name_or_path: str | Path | None = None) -> Self:
-        """The model in a folder. With no argument, the small one that ships with minicache.
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path | None = None,
+        revision: str | None = None,
+        *,
+        fold_ln: bool = False,
+        center_writing_weights: bool = False,
+        center_unembed: bool = False,
+    ) -> Self:
+        """A trained model. With no argument, the small one that ships with minicache.
+
+        Args:
+            name_or_path: A folder, an alias (`gpt2`, `tiny-stories-1M`) or a hub's `owner/name`.
+            revision: Of a model on the hub: a branch, a tag or a commit.
+            fold_ln, center_writing_weights, center_unembed: See `minicache.processing`. Unlike in
+                TransformerLens, none is done unless asked for.
 
         Raises:
             ModelFileError: there is no model there, or its files do not fit together.
+            MissingPackageError: the extra `hub` is needed.
         """
-        parts = load_parts(name_or_path)
+        parts = load_parts(name_or_path, revision)
         try:
             cfg = HookedTransformerConfig(**parts.config)
-            if cfg.d_vocab != len(parts.tokenizer.words):
-                raise ConfigError(
-                    f"words.txt has {len(parts.tokenizer.words)} words and d_vocab={cfg.d_vocab}."
-                )
+            words = getattr(parts.tokenizer, "words", None)
+            if words is not None and cfg.d_vocab != len(words):
+                raise ConfigError(f"words.txt has {len(words)} words and d_vocab={cfg.d_vocab}.")
             model = cls(cfg, parts.tokenizer)
             model.load_state_dict(parts.weights)
         except (ConfigError, TypeError, RuntimeError) as error:
             raise ModelFileError(
                 f"The files of the model at '{name_or_path}' do not fit together: {error}"
             ) from error
+        for wanted, process in (
+            (fold_ln, processing.fold_ln),
+            (center_writing_weights, processing.center_writing_weights),
+            (center_unembed, processing.center_unembed),
+        ):
+            if wanted:
+                process(model)
         return model.eval()
 
     def forward(

@@ -18,7 +18,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from minicache.guards import ModelFileError, TokenError, UnknownWordError, nearest
+from minicache import hub
+from minicache.guards import (
+    ConfigError,
+    MinicacheError,
+    ModelFileError,
+    TokenError,
+    UnknownWordError,
+    nearest,
+)
 
 __all__ = ["SHIPPED", "Parts", "WordTokenizer", "load_parts", "save_parts"]
 
@@ -74,16 +82,26 @@ class Parts(NamedTuple):
 
     config: dict[str, Any]
     weights: dict[str, Tensor]
-    tokenizer: WordTokenizer
+    tokenizer: Any
 
 
-def load_parts(name_or_path: str | Path | None = None) -> Parts:
+def load_parts(name_or_path: str | Path | None = None, revision: str | None = None) -> Parts:
     """Read a model's folder. With no argument, the one that ships inside the package.
 
+    Args:
+        name_or_path: A folder of ours, a folder in Hugging Face's format, an alias (`gpt2`), or a
+            name on the hub (`owner/name`).
+        revision: Of a model on the hub: a branch, a tag or a commit.
+
     Raises:
-        ModelFileError: there is no such folder, or one of its files is missing or damaged.
+        ModelFileError: there is no such model, or one of its files is missing or damaged.
+        MissingPackageError: the extra `hub` is needed.
     """
     folder = SHIPPED if name_or_path is None else Path(name_or_path)
+    if isinstance(name_or_path, str) and not folder.exists() and hub.is_name(name_or_path):
+        folder = hub.fetched(name_or_path, revision)
+    if _is_hugging_face(folder):
+        return _hub_parts(folder)
     for file in (CONFIG, WEIGHTS, WORDS):
         if not (folder / file).is_file():
             raise ModelFileError(
@@ -99,6 +117,26 @@ def load_parts(name_or_path: str | Path | None = None) -> Parts:
     if not isinstance(config, dict):
         raise ModelFileError(f"'{folder / CONFIG}' should hold a JSON object.")
     return Parts(config, weights, tokenizer)
+
+
+def _is_hugging_face(folder: Path) -> bool:
+    try:
+        return "model_type" in json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+def _hub_parts(folder: Path) -> Parts:
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        ours, weights = hub.converted(config, hub.read_weights(folder))
+        file, bos = folder / "tokenizer.json", config.get("bos_token_id") or 0
+        tokenizer = hub.HubTokenizer(file, bos) if file.is_file() else None
+    except (OSError, ValueError, KeyError, AttributeError, SafetensorError) as error:
+        if isinstance(error, MinicacheError) and not isinstance(error, ConfigError):
+            raise
+        raise ModelFileError(f"The model at '{folder}' cannot be read: {error}") from error
+    return Parts(ours, weights, tokenizer)
 
 
 def save_parts(folder: str | Path, parts: Parts) -> None:

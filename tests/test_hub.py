@@ -1,0 +1,352 @@
+"""Models in Hugging Face's format: folders, a hub on loopback, files that are not to be trusted.
+
+That the numbers are those of `transformers` is shown in `tests/parity/test_real_weights.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import json
+import os
+import pickle
+import subprocess
+import sys
+import threading
+
+import pytest
+import torch
+from hypothesis import given
+from safetensors.torch import save_file
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+from minicache import HookedTransformer, processing
+from minicache.guards import MissingPackageError, ModelFileError
+from minicache.hub import ALIASES, is_name
+from tests.worlds import models as small_models
+from tests.worlds import tokens
+
+GPT2 = {
+    "model_type": "gpt2",
+    "n_layer": 2,
+    "n_embd": 12,
+    "n_positions": 9,
+    "n_head": 3,
+    "n_inner": None,
+    "vocab_size": 11,
+    "bos_token_id": 1,
+}
+NEO = {
+    "model_type": "gpt_neo",
+    "num_layers": 2,
+    "hidden_size": 12,
+    "max_position_embeddings": 9,
+    "num_heads": 3,
+    "intermediate_size": 20,
+    "vocab_size": 11,
+    "window_size": 4,
+    "attention_types": [[["global", "local"], 1]],
+}
+
+
+def random_weights(config):
+    """Weights under their Hugging Face names, every axis as its family has it."""
+    d, vocab, torch_ = 12, 11, torch.Generator().manual_seed(0)
+
+    def new(*shape):
+        return torch.randn(*shape, generator=torch_)
+
+    neo, made = config["model_type"] == "gpt_neo", {}
+    inner = 20 if neo else 48
+    made["transformer.wte.weight"], made["transformer.wpe.weight"] = new(vocab, d), new(9, d)
+    for layer in range(2):
+        h = f"transformer.h.{layer}."
+        for ln in ("ln_1", "ln_2"):
+            made |= {f"{h}{ln}.weight": new(d), f"{h}{ln}.bias": new(d)}
+        if neo:
+            a = f"{h}attn.attention."
+            made |= {f"{a}{name}_proj.weight": new(d, d) for name in ("q", "k", "v", "out")}
+            made |= {f"{a}out_proj.bias": new(d)}
+            made |= {f"{h}mlp.c_fc.weight": new(inner, d), f"{h}mlp.c_proj.weight": new(d, inner)}
+        else:
+            made |= {f"{h}attn.c_attn.weight": new(d, 3 * d), f"{h}attn.c_attn.bias": new(3 * d)}
+            made |= {f"{h}attn.c_proj.weight": new(d, d), f"{h}attn.c_proj.bias": new(d)}
+            made |= {f"{h}mlp.c_fc.weight": new(d, inner), f"{h}mlp.c_proj.weight": new(inner, d)}
+        made |= {f"{h}mlp.c_fc.bias": new(inner), f"{h}mlp.c_proj.bias": new(d)}
+    made |= {"transformer.ln_f.weight": new(d), "transformer.ln_f.bias": new(d)}
+    return made
+
+
+@pytest.fixture
+def folder(tmp_path):
+    def make(config=GPT2, form="safetensors", tied=True, tokenizer=False):
+        where = tmp_path / "model"
+        where.mkdir(exist_ok=True)
+        weights = random_weights(config)
+        if not tied:
+            weights["lm_head.weight"] = torch.ones(11, 12)
+        (where / "config.json").write_text(json.dumps(config))
+        if form == "safetensors":
+            save_file(weights, where / "model.safetensors")
+        elif form == "torch":
+            torch.save(weights, where / "pytorch_model.bin")
+        else:
+            names = list(weights)
+            halves = {"a.safetensors": names[::2], "b.safetensors": names[1::2]}
+            for file, some in halves.items():
+                save_file({name: weights[name] for name in some}, where / file)
+            index = {name: file for file, some in halves.items() for name in some}
+            (where / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
+        if tokenizer:
+            words = {word: n for n, word in enumerate("a <|endoftext|> b c d e f g h i j".split())}
+            made = Tokenizer(models.WordLevel(words, unk_token="a"))
+            made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+            made.save(str(where / "tokenizer.json"))
+        return where
+
+    return make
+
+
+@pytest.mark.parametrize("config", [GPT2, NEO], ids=["gpt2", "neo"])
+def test_every_form_of_the_weights_gives_the_same_model(folder, config):
+    logits = []
+    for form in ("safetensors", "sharded", "torch"):
+        where = folder(config, form)
+        logits.append(HookedTransformer.from_pretrained(where)(tokens(2, 5)))
+        for file in where.iterdir():
+            file.unlink()
+    assert torch.equal(logits[0], logits[1])
+    assert torch.equal(logits[0], logits[2])
+
+
+def test_an_untied_unembedding_is_taken_as_it_is(folder):
+    tied = HookedTransformer.from_pretrained(folder())
+    assert torch.equal(tied.W_U, tied.W_E.T)
+    untied = HookedTransformer.from_pretrained(folder(tied=False))
+    assert torch.equal(untied.W_U, torch.ones(12, 11))
+
+
+def test_neo_has_local_layers_no_scale_and_no_q_k_v_biases(folder):
+    model = HookedTransformer.from_pretrained(folder(NEO))
+    assert model.cfg.attn_types == ["global", "local"]
+    assert (model.cfg.window_size, model.cfg.use_attn_scale) == (4, False)
+    assert not model.b_Q.any()
+    assert not model.b_V.any()
+    listed = {**NEO, "attention_layers": ["local", "local"]}
+    assert HookedTransformer.from_pretrained(folder(listed)).cfg.attn_types == ["local", "local"]
+
+
+def test_its_tokenizer_reads_and_writes_text(folder):
+    model = HookedTransformer.from_pretrained(folder(tokenizer=True))
+    assert model.to_tokens("b c j").tolist() == [[1, 2, 3, 10]]
+    assert model.to_string([2, 3, 10]) == "b c j"
+    assert model.to_single_token("c") == 3
+    assert model("b c j").shape == (1, 4, 11)
+    without = HookedTransformer.from_pretrained(folder(GPT2, "sharded"))
+    assert without(tokens(1, 3)).shape == (1, 3, 11)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda f: (f / "model.safetensors").unlink(), "no weights"),
+        (lambda f: (f / "model.safetensors").write_bytes(b"xx"), "cannot be read"),
+        (
+            lambda f: (f / "model.safetensors").write_bytes(
+                (f / "model.safetensors").read_bytes()[:-100]
+            ),
+            "cannot be read",
+        ),
+        (lambda f: save_file({"x": torch.ones(1)}, f / "model.safetensors"), "lacks 'wte.weight'"),
+        (lambda f: (f / "config.json").write_text('{"model_type": "llama"}'), "reads gpt2"),
+        (lambda f: (f / "config.json").write_text('{"model_type": "gpt2"}'), "lacks 'n_layer'"),
+        (lambda f: (f / "config.json").write_text("{"), "missing"),
+        (
+            lambda f: (f / "config.json").write_text(
+                json.dumps({**GPT2, "scale_attn_by_inverse_layer_idx": True})
+            ),
+            "inverse_layer",
+        ),
+        (
+            lambda f: (f / "config.json").write_text(json.dumps({**GPT2, "vocab_size": 12})),
+            "do not fit together",
+        ),
+        (lambda f: (f / "tokenizer.json").write_text("{}"), "is no tokenizer"),
+    ],
+)
+def test_a_damaged_folder_is_told_plainly(folder, damage, words):
+    where = folder()
+    damage(where)
+    with pytest.raises(ModelFileError, match=words):
+        HookedTransformer.from_pretrained(where)
+
+
+def test_a_pickle_with_code_in_it_is_refused_and_not_run(folder, tmp_path):
+    where = folder(form="torch")
+    mark = tmp_path / "was_here"
+
+    class Code:
+        def __reduce__(self):
+            return os.system, (f"touch {mark}",)
+
+    for content in (pickle.dumps(Code(), protocol=2), b"not a pickle"):
+        (where / "pytorch_model.bin").write_bytes(content)
+        with pytest.raises(ModelFileError, match="not run"):
+            HookedTransformer.from_pretrained(where)
+    torch.save({"x": Code()}, where / "pytorch_model.bin")
+    with pytest.raises(ModelFileError, match="not run"):
+        HookedTransformer.from_pretrained(where)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("package", "call"), [("tokenizers", "folder"), ("huggingface_hub", "hub")]
+)
+def test_a_missing_package_names_the_command(folder, monkeypatch, package, call):
+    monkeypatch.setitem(sys.modules, package, None)
+    name = folder(tokenizer=True) if call == "folder" else "owner/name"
+    with pytest.raises(MissingPackageError, match=r"\[hub\]"):
+        HookedTransformer.from_pretrained(name)
+
+
+# The hub
+
+
+class Hub(http.server.BaseHTTPRequestHandler):
+    """The three requests of the hub's file interface that a download makes."""
+
+    folder, token, commit = None, None, "0123456789abcdef0123456789abcdef01234567"
+    revisions = ("main", "v1")
+
+    def do_GET(self, body=True):
+        if self.token and self.headers.get("Authorization") != f"Bearer {self.token}":
+            return self.say(401, b'{"error": "Invalid credentials"}')
+        parts = self.path.partition("?")[0].strip("/").split("/")
+        if parts[:4] == ["api", "models", "owner", "name"]:
+            if len(parts) > 5 and parts[5] not in (*self.revisions, self.commit):
+                return self.say(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
+            files = [{"rfilename": file.name} for file in sorted(self.folder.iterdir())]
+            info = {"id": "owner/name", "sha": self.commit, "siblings": files, "private": False,
+                    "downloads": 0, "likes": 0, "tags": []}  # fmt: skip
+            if len(parts) > 4 and parts[4] == "tree":
+                info = [
+                    {"type": "file", "path": f.name, "size": f.stat().st_size, "oid": digest(f)}
+                    for f in sorted(self.folder.iterdir())
+                ]
+            return self.say(200, json.dumps(info).encode())
+        if parts[:3] == ["owner", "name", "resolve"]:
+            file = self.folder / parts[4]
+            if file.is_file():
+                headers = {"ETag": f'"{digest(file)}"', "X-Repo-Commit": self.commit}
+                return self.say(200, file.read_bytes(), headers, body)
+        return self.say(404, b"{}", {"X-Error-Code": "RepoNotFound"})
+
+    def do_HEAD(self):
+        return self.do_GET(body=False)
+
+    def say(self, status, content, headers=None, body=True):
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(content)), **(headers or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if body:
+            self.wfile.write(content)
+
+    def log_message(self, *args):
+        """Nothing: a test's output is the test's."""
+
+
+def digest(file):
+    return hashlib.sha1(file.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def hub(folder, tmp_path):
+    """Runs code in a process of its own that believes a server on loopback to be the hub."""
+    handler = type("OneHub", (Hub,), {"folder": folder(tokenizer=True)})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def run(code, **environment):
+        env = {
+            **os.environ,
+            "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}",
+            "HF_HOME": str(tmp_path / "home"),
+            "HF_HUB_DISABLE_XET": "1",
+            **environment,
+        }
+        code = "from minicache import HookedTransformer as H\n" + code
+        return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
+
+    run.handler = handler
+    yield run
+    server.shutdown()
+
+
+LOAD = "m = H.from_pretrained('owner/name'{}); print(m('b c').shape)"
+
+
+def test_a_model_comes_from_the_hub_and_then_from_its_cache(hub):
+    first = hub(LOAD.format(", revision='v1'"))
+    assert first.stdout == "torch.Size([1, 3, 11])\n", first.stderr
+    assert hub(LOAD.format("")).returncode == 0
+    offline = hub(LOAD.format(""), HF_HUB_OFFLINE="1", HF_ENDPOINT="http://127.0.0.1:9")
+    assert offline.stdout == "torch.Size([1, 3, 11])\n", offline.stderr
+
+
+def test_the_token_of_the_environment_is_sent(hub):
+    hub.handler.token = "secret"
+    told = "try: H.from_pretrained('owner/name')\nexcept OSError as error: print(error)"
+    refused = hub(told)
+    assert "the hub does not give it" in refused.stdout, refused.stderr
+    assert hub(LOAD.format(""), HF_TOKEN="secret").returncode == 0
+
+
+@pytest.mark.parametrize("call", ["'owner/other'", "'owner/name', revision='v9'"])
+def test_what_the_hub_does_not_have_is_told(hub, call):
+    done = hub(f"try: H.from_pretrained({call})\nexcept OSError as error: print(error)")
+    assert "the hub does not give it" in done.stdout, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_what_could_be_a_name_on_the_hub():
+    assert all(is_name(name) for name in [*ALIASES, "owner/name", "a-b/c.d-1"])
+    assert not any(is_name(name) for name in ("folder", "./a", "/a/b", "a/b/c", "../a", "~/a", ""))
+    for known in ("gpt2", "gpt2-small", "distilgpt2", "tiny-stories-1M", "tiny-stories-33M"):
+        assert known in ALIASES
+
+
+# Processing
+
+
+@given(model=small_models())
+def test_processing_leaves_every_prediction_as_it_was(model):
+    ids = tokens(2, 5)
+    with torch.no_grad():
+        before = model(ids)
+        processing.fold_ln(model)
+        torch.testing.assert_close(model(ids), before, atol=1e-9, rtol=1e-9)
+        assert all(
+            (p == 1).all() for n, p in model.named_parameters() if "ln" in n and n[-1] == "w"
+        )
+        processing.center_writing_weights(model)
+        torch.testing.assert_close(model(ids), before, atol=1e-9, rtol=1e-9)
+        assert model.W_E.mean(-1).abs().max() < 1e-12
+        processing.center_unembed(model)
+        after = model(ids)
+        shift = (after - before).mean(-1, keepdim=True)
+        torch.testing.assert_close(after - shift, before, atol=1e-9, rtol=1e-9)
+        assert after.mean(-1).abs().max() < 1e-9
+
+
+def test_processing_is_asked_for_when_a_model_is_loaded(folder):
+    where = folder()
+    plain = HookedTransformer.from_pretrained(where)
+    done = HookedTransformer.from_pretrained(
+        where, fold_ln=True, center_writing_weights=True, center_unembed=True
+    )
+    ids = tokens(2, 5)
+    one, two = plain(ids).log_softmax(-1), done(ids).log_softmax(-1)
+    torch.testing.assert_close(one, two, atol=1e-4, rtol=1e-4)
+    assert (done.ln_final.w == 1).all()
+    assert not (plain.ln_final.w == 1).all()
