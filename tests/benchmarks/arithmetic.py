@@ -185,7 +185,7 @@ def main() -> int:
     torch.set_num_threads(1)
     rounds = 5 if args.quick else 41
     with torch.no_grad():
-        rows = hook_rows(rounds) + arithmetic_rows(rounds)
+        rows = hook_rows(5 * rounds) + arithmetic_rows(rounds)
         found = growth(max(3, rounds // 4))
     table = Table("what", "ratio", "aim", title="one thread, medians of ratios in one round")
     for what, value, sign, aim in rows:
