@@ -11,7 +11,7 @@ from typing import Any
 
 from minicache.guards import MissingPackageError
 
-__all__ = ["attention", "bars", "curves", "head_attributions", "saved_bytes"]
+__all__ = ["attention", "bars", "curves", "head_attributions", "heat_map", "saved_bytes"]
 
 
 def head_attributions(findings: dict[str, Any], n_layers: int, file: str | Path) -> None:
@@ -25,22 +25,36 @@ def head_attributions(findings: dict[str, Any], n_layers: int, file: str | Path)
         MissingPackageError: matplotlib is not installed.
     """
     shares = [row["share"] for row in findings["heads"]]
-    n_heads = len(shares) // n_layers
-    grid = [shares[layer * n_heads : (layer + 1) * n_heads] for layer in range(n_layers)]
-    most = max(map(abs, shares)) or 1.0
-    figure = _figure(1.2 + 0.9 * n_heads, 1.2 + 0.7 * n_layers)
+    versus = f" less {findings['versus']!r}" if findings["versus"] else ""
+    title = f"What each head adds to the logit of {findings['answer']!r}{versus}"
+    _save(heat_map(shares, n_layers, title), file)
+
+
+def heat_map(shares: Sequence[float], n_layers: int, title: str = "") -> Any:
+    """A cell for each head: a row a layer, a column a head. Returns a matplotlib Figure.
+
+    Args:
+        shares: [layer * head], as `head_logit_attrs` orders them.
+
+    Raises:
+        MissingPackageError: matplotlib is not installed.
+    """
+    values = [float(share) for share in shares]
+    n_heads = len(values) // n_layers
+    grid = [values[layer * n_heads : (layer + 1) * n_heads] for layer in range(n_layers)]
+    most = max(map(abs, values)) or 1.0
+    figure = _figure(2.5 + 0.9 * n_heads, 1.2 + 0.7 * n_layers)
     axes = figure.subplots()
     image = axes.imshow(grid, cmap="RdBu", vmin=-most, vmax=most, aspect="auto")
     for layer, row in enumerate(grid):
         for head, share in enumerate(row):
-            colour = "white" if abs(share) > 0.6 * most else "black"
+            colour = "white" if abs(share) > 0.6 * most else "#111111"
             axes.text(head, layer, f"{share:+.1f}", ha="center", va="center", color=colour)
     axes.set_xticks(range(n_heads), [f"H{head}" for head in range(n_heads)])
     axes.set_yticks(range(n_layers), [f"L{layer}" for layer in range(n_layers)])
-    versus = f" less {findings['versus']!r}" if findings["versus"] else ""
-    axes.set_title(f"What each head adds to the logit of {findings['answer']!r}{versus}", size=9)
+    axes.set_title(title, size=9)
     figure.colorbar(image, ax=axes)
-    _save(figure, file)
+    return figure
 
 
 def saved_bytes(findings: dict[str, Any], file: str | Path) -> None:
