@@ -100,8 +100,8 @@ def load_parts(name_or_path: str | Path | None = None, revision: str | None = No
     folder = SHIPPED if name_or_path is None else Path(name_or_path)
     if isinstance(name_or_path, str) and not folder.exists() and hub.is_name(name_or_path):
         folder = hub.fetched(name_or_path, revision)
-    if _is_hugging_face(folder):
-        return _hub_parts(folder)
+    if (hub_config := _hub_config(folder)) is not None:
+        return _hub_parts(folder, hub_config)
     for file in (CONFIG, WEIGHTS, WORDS):
         if not (folder / file).is_file():
             raise ModelFileError(
@@ -119,16 +119,17 @@ def load_parts(name_or_path: str | Path | None = None, revision: str | None = No
     return Parts(config, weights, tokenizer)
 
 
-def _is_hugging_face(folder: Path) -> bool:
-    try:
-        return "model_type" in json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError):
-        return False
-
-
-def _hub_parts(folder: Path) -> Parts:
+def _hub_config(folder: Path) -> dict[str, Any] | None:
+    """The configuration, if it is in Hugging Face's words: those name a model_type."""
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return config if isinstance(config, dict) and "model_type" in config else None
+
+
+def _hub_parts(folder: Path, config: dict[str, Any]) -> Parts:
+    try:
         ours, weights = hub.converted(config, hub.read_weights(folder))
         file, bos = folder / "tokenizer.json", config.get("bos_token_id") or 0
         tokenizer = hub.HubTokenizer(file, bos) if file.is_file() else None
