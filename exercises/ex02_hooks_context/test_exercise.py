@@ -50,34 +50,37 @@ def test_hooks_run_inside_the_block_and_not_after_it(answer, see):
 
 def test_an_exception_in_the_block_goes_on_and_leaves_no_hook(answer, see):
     model = Model()
-    see("a hook that raises", lambda: inside(answer, model, ("hook_second", boom)))
-    see("hooks left on each point", lambda: counts(model))
+    see("in the block a hook raises", lambda: inside(answer, model, ("hook_second", boom)))
+    see("hooks left on hook_first and hook_second", lambda: counts(model))
 
     def returns():
         with answer.hooks(model, [("hook_first", double)]):
             return "left by return"
 
     see("a block left by return", returns)
-    see("hooks left then", lambda: counts(model))
+    see("hooks left on the two points then", lambda: counts(model))
 
 
 def test_the_hooks_of_others_stay(answer, see):
     model = Model()
     model.add_hook("hook_first", double, is_permanent=True)
     model.add_hook("hook_second", double)
-    see("beside another's hooks", lambda: inside(answer, model, ("hook_first", add_three))[0])
-    see("hooks after the block", lambda: counts(model))
+    see(
+        "beside hooks of somebody else: model(x)",
+        lambda: inside(answer, model, ("hook_first", add_three))[0],
+    )
+    see("hooks of somebody else on the two points, after the block", lambda: counts(model))
 
     def adds():
         with answer.hooks(model, [("hook_first", add_three)]):
             model.add_hook("hook_second", add_three)
         return counts(model)
 
-    see("a hook that the block itself adds stays", adds)
+    see("hooks on the two points, when the block itself added one to the second", adds)
     twin = Model()
     twin.add_hook("hook_first", double)
     see(
-        "the same function was on before: it stays",
+        "hooks on the two points, when the same function was on the first before",
         lambda: (inside(answer, twin, ("hook_first", double)), counts(twin))[1],
     )
 
@@ -89,4 +92,4 @@ def test_an_unknown_name_raises_before_anything_is_attached(answer, see):
         "hooks(model, [('hook_first', ..), ('hook_frist', ..)])",
         lambda: inside(answer, model, *pairs),
     )
-    see("hooks left on each point", lambda: counts(model))
+    see("hooks on the two points after that", lambda: counts(model))

@@ -4,7 +4,7 @@ import weakref
 
 import torch
 
-from exercises.grader import points
+from exercises.grader.kit import points
 from minicache import HookedTransformer, HookedTransformerConfig
 
 TITLE = "observe a run"
@@ -51,13 +51,13 @@ def test_a_filter_says_what_is_kept(answer, see):
             answer.run_with_cache(one, TOKENS, pattern)
         return alive[0]
 
-    see("is a refused activation held during the run?", run)
+    see("names_filter refuses the scores: are they held during the run?", run)
 
 
 def test_the_run_is_as_it_would_have_been(answer, see):
     one = model()
     see(
-        "does a graph hang on the logits?",
+        "logits.requires_grad",
         lambda: answer.run_with_cache(one, TOKENS)[0].requires_grad,
     )
     see("gradient of W_U", lambda: grad(answer, one), "d_model d_vocab")
@@ -78,8 +78,11 @@ def test_the_cache_holds_references_without_a_graph(answer, see):
         one.add_hook("blocks.0.hook_mlp_out", lambda t, hook: passed.update(t=t))
         return answer.run_with_cache(one, TOKENS)[1]["blocks.0.hook_mlp_out"]
 
-    see("cached.requires_grad", lambda: run().requires_grad)
-    see("is its memory the activation's own?", lambda: run().data_ptr() == passed["t"].data_ptr())
+    see("cache['blocks.0.hook_mlp_out'].requires_grad", lambda: run().requires_grad)
+    see(
+        "is its memory that of the activation itself?",
+        lambda: run().data_ptr() == passed["t"].data_ptr(),
+    )
 
 
 def test_it_caches_what_the_model_went_on_with(answer, see):
@@ -87,8 +90,8 @@ def test_it_caches_what_the_model_went_on_with(answer, see):
     one.add_hook("hook_embed", lambda tensor, hook: 0 * tensor + 7)
     one.add_hook("hook_embed", lambda tensor, hook: tensor + 1)
     see(
-        "hooks that change hook_embed: cached",
+        "two hooks make hook_embed 7, then 8: cache['hook_embed']",
         lambda: answer.run_with_cache(one, TOKENS)[1]["hook_embed"],
         "batch pos d_model",
     )
-    see("hooks on hook_embed afterwards", lambda: len(one.hook_embed.fwd_hooks))
+    see("those two hooks are still on: how many", lambda: len(one.hook_embed.fwd_hooks))

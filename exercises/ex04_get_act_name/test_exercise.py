@@ -1,6 +1,6 @@
 """What exercise 4 shows: every kind of address, and what names nothing."""
 
-from exercises.grader import points
+from exercises.grader.kit import points
 
 TITLE = "a grammar of names"
 LESSON = "lesson 4, Addresses"

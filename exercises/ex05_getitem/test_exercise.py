@@ -2,7 +2,7 @@
 
 import torch
 
-from exercises.grader import points
+from exercises.grader.kit import points
 
 TITLE = "resolution"
 LESSON = "lesson 4, Addresses"
@@ -19,7 +19,10 @@ def test_a_name_and_a_layer_find_an_activation(answer, see):
     see("cache['q', 1]", lambda: cache(answer)["q", 1])
     see("cache['blocks.2.hook_q']", lambda: cache(answer)["blocks.2.hook_q"])
     see("cache['hook_embed']", lambda: cache(answer)["hook_embed"])
-    see("is it the entry itself?", lambda: cache(answer)["q", 2] is ENTRIES["blocks.2.hook_q"])
+    see(
+        "cache['q', 2] is the entry itself",
+        lambda: cache(answer)["q", 2] is ENTRIES["blocks.2.hook_q"],
+    )
 
 
 def test_layer_0_and_layers_from_the_end(answer, see):

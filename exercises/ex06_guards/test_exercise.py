@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import torch
 
-from exercises.grader import logged, points, state_kept
+from exercises.grader.kit import logged, points, state_kept
 
 TITLE = "raise, assert or log"
 LESSON = "lesson 5, Raise, assert or log"
@@ -25,8 +25,11 @@ def test_it_drops_a_batch_of_one(answer, see):
 
 
 def test_a_larger_batch_is_refused(answer, see):
-    see("a batch of 2", lambda: answer.remove_batch_dim(cache(2, 2)))
-    see("a batch of 1, then one of 2", lambda: answer.remove_batch_dim(cache(1, 2)))
+    see("remove_batch_dim(cache) with a batch of 2", lambda: answer.remove_batch_dim(cache(2, 2)))
+    see(
+        "remove_batch_dim(cache) with a batch of 1, then one of 2",
+        lambda: answer.remove_batch_dim(cache(1, 2)),
+    )
 
 
 def test_after_a_refusal_nothing_has_changed(answer, see):
@@ -37,8 +40,11 @@ def test_after_a_refusal_nothing_has_changed(answer, see):
             answer.remove_batch_dim(one)
         return [state_kept(before, one.cache_dict), one.has_batch_dim]
 
-    see("a batch of 2: entries kept, has_batch_dim", lambda: kept(2))
-    see("1, 1, then 2: entries kept, has_batch_dim", lambda: kept(1, 1, 2))
+    see("after refusing a batch of 2: [entries as they were, has_batch_dim]", lambda: kept(2))
+    see(
+        "after refusing batches of 1, 1 and 2: [entries as they were, has_batch_dim]",
+        lambda: kept(1, 1, 2),
+    )
 
 
 def test_a_second_time_is_logged_and_harmless(answer, see):
@@ -50,7 +56,7 @@ def test_a_second_time_is_logged_and_harmless(answer, see):
             answer.remove_batch_dim(one)
         return [*records, state_kept(before, one.cache_dict), one.has_batch_dim]
 
-    see("without a batch axis: log, entries kept, has_batch_dim", twice)
+    see("without a batch axis: [what was logged, entries as they were, has_batch_dim]", twice)
 
     def quiet():
         with logged() as records:

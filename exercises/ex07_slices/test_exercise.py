@@ -2,7 +2,7 @@
 
 import torch
 
-from exercises.grader import points
+from exercises.grader.kit import points
 
 TITLE = "one ruler for every axis"
 LESSON = "lesson 6, Slices"

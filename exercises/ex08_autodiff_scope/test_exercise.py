@@ -2,7 +2,7 @@
 
 import torch
 
-from exercises.grader import points
+from exercises.grader.kit import points
 
 TITLE = "global state, given back"
 LESSON = "lesson 7, The autodiff switch"
@@ -26,38 +26,44 @@ def mode_after(answer, mode, before, fails=False):
 
 @points(2)
 def test_the_mode_holds_inside(answer, see):
-    see("with autodiff(False): the grad mode", lambda: mode_inside(answer, False))
+    see("the grad mode in `with autodiff(False)`", lambda: mode_inside(answer, False))
 
     def on():
         with torch.no_grad():
             return mode_inside(answer, True)
 
-    see("in no_grad, with autodiff(True): the grad mode", on)
+    see("the grad mode in `with autodiff(True)`, inside no_grad", on)
     weight = torch.ones(2, requires_grad=True)
 
     def product():
         with answer.autodiff(False):
             return (weight * 2).requires_grad
 
-    see("with autodiff(False): does a product need a gradient?", product)
+    see("(weight * 2).requires_grad in `with autodiff(False)`", product)
 
 
 def test_after_the_block_it_is_as_before(answer, see):
     for before in (True, False):
         for mode in (True, False):
-            label = f"it was {before}; after autodiff({mode})"
+            label = f"the grad mode was {before}; after `with autodiff({mode})`"
             see(label, lambda b=before, m=mode: mode_after(answer, m, b))
 
 
 def test_after_an_exception_as_well(answer, see):
-    see("it was True; after an exception", lambda: mode_after(answer, False, True, fails=True))
-    see("it was False; after an exception", lambda: mode_after(answer, True, False, fails=True))
+    see(
+        "the grad mode was True; after an exception in `with autodiff(False)`",
+        lambda: mode_after(answer, False, True, fails=True),
+    )
+    see(
+        "the grad mode was False; after an exception in `with autodiff(True)`",
+        lambda: mode_after(answer, True, False, fails=True),
+    )
 
     def goes_on():
         with answer.autodiff(False):
             raise ZeroDivisionError("on purpose")
 
-    see("the exception itself", goes_on)
+    see("1 / 0 in the block: does the error come through?", goes_on)
 
 
 def test_scopes_nest(answer, see):

@@ -1,7 +1,6 @@
 """What exercise 10 shows: the states before each block, the last one, and the right scale."""
 
-from exercises.grader import points
-from exercises.grader.patients import run
+from exercises.grader.kit import points, run
 
 TITLE = "the stream as a running sum"
 LESSON = "lesson 8, decompose_resid"
@@ -32,6 +31,6 @@ def test_the_cache_is_left_as_it_was(answer, see):
     before = {name: tensor.sum().item() for name, tensor in cache.items()}
     answer.accumulated_resid(cache, 2, apply_ln=True)
     see(
-        "is every entry as it was?",
+        "is every entry of the cache as it was?",
         lambda: before == {name: tensor.sum().item() for name, tensor in cache.items()},
     )

@@ -1,7 +1,6 @@
 """What exercise 11 shows: every term once, in the order of its label, and that they sum up."""
 
-from exercises.grader import points
-from exercises.grader.patients import run
+from exercises.grader.kit import points, run
 
 TITLE = "the stream as a sum of parts"
 LESSON = "lesson 8, decompose_resid"
@@ -28,7 +27,11 @@ def test_the_place_before_an_mlp(answer, see):
     for layer in (1, 0):
         label = f"decompose_resid(cache, {layer}, mlp_input=True)"
         see(f"{label}[1]", lambda n=layer: answer.decompose_resid(cache, n, True)[1])
-        see(f"{label}[0].sum(0)", lambda n=layer: answer.decompose_resid(cache, n, True)[0].sum(0))
+        see(
+            f"{label}[0].sum(0)",
+            lambda n=layer: answer.decompose_resid(cache, n, True)[0].sum(0),
+            "batch pos d_model",
+        )
 
 
 def test_labels_name_their_rows(answer, see):

@@ -1,7 +1,6 @@
 """What exercise 12 shows: shares that sum to what the LayerNorm gave."""
 
-from exercises.grader import points
-from exercises.grader.patients import run
+from exercises.grader.kit import points, run
 
 TITLE = "LayerNorm is linear, once its scale is known"
 LESSON = "lesson 9, LayerNorm and logits"

@@ -1,7 +1,6 @@
 """What exercise 13 shows: shares and a constant that sum to the logits of the next tokens."""
 
-from exercises.grader import points
-from exercises.grader.patients import run
+from exercises.grader.kit import points, run
 
 TITLE = "from parts to logits"
 LESSON = "lesson 9, LayerNorm and logits"
@@ -16,11 +15,11 @@ def attrs(answer, item):
 
 @points(2)
 def test_the_shares_of_each_part(answer, see):
-    see("shares", lambda: attrs(answer, 0), AXES)
+    see("shares, constant = logit_attrs(..): shares", lambda: attrs(answer, 0), AXES)
 
 
 def test_the_constant(answer, see):
-    see("constant", lambda: attrs(answer, 1), "batch pos")
+    see("shares, constant = logit_attrs(..): constant", lambda: attrs(answer, 1), "batch pos")
 
 
 def test_shares_and_constant_are_the_logits_of_the_next_tokens(answer, see):
@@ -34,4 +33,8 @@ def test_shares_and_constant_are_the_logits_of_the_next_tokens(answer, see):
 def test_one_part_alone(answer, see):
     model, tokens, _, cache = run()
     part, scale = cache.decompose_resid()[2:3], cache["ln_final.hook_scale"]
-    see("shares of parts[2:3]", lambda: answer.logit_attrs(model, part, scale, tokens)[0], AXES)
+    see(
+        "the shares of parts[2:3] alone",
+        lambda: answer.logit_attrs(model, part, scale, tokens)[0],
+        AXES,
+    )

@@ -2,8 +2,7 @@
 
 import torch
 
-from exercises.grader import points
-from exercises.grader.patients import run
+from exercises.grader.kit import points, run
 from minicache.live import LiveBytes
 
 TITLE = "never build what you only project"
@@ -26,13 +25,25 @@ def world():
 
 @points(2)
 def test_the_share_of_every_head(answer, see):
-    see("shares[:-1]", lambda: answer.head_attribution(**world())[:-1], AXES)
-    see("the shape", lambda: list(answer.head_attribution(**world()).shape))
+    see(
+        "head_attribution(..)[:-1], the heads",
+        lambda: answer.head_attribution(**world())[:-1],
+        AXES,
+    )
+    see("its shape", lambda: list(answer.head_attribution(**world()).shape))
 
 
 def test_the_last_row_is_the_biases(answer, see):
-    see("shares[-1]", lambda: answer.head_attribution(**world())[-1], "batch pos")
-    see("shares.sum(0)", lambda: answer.head_attribution(**world()).sum(0), "batch pos")
+    see(
+        "head_attribution(..)[-1], the biases",
+        lambda: answer.head_attribution(**world())[-1],
+        "batch pos",
+    )
+    see(
+        "head_attribution(..).sum(0)",
+        lambda: answer.head_attribution(**world()).sum(0),
+        "batch pos",
+    )
 
 
 @points(2)
@@ -48,9 +59,7 @@ def test_the_memory_is_a_small_part_of_the_built_stack(answer, see):
     }
     built = 4 * layer * batch * pos * head * d_model
 
-    def small():
-        with LiveBytes() as live:
-            result = answer.head_attribution(**big)
-        return [live.peak < built / 4, list(result.shape)]
-
-    see("is the peak below a quarter of the built stack? and the shape", small)
+    with LiveBytes() as live:
+        shape = list(answer.head_attribution(**big).shape)
+    see("the shape with 8 heads and d_model 128", lambda: shape)
+    see("is the peak below a quarter of what the built stack takes?", lambda: live.peak < built / 4)

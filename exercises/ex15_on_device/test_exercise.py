@@ -2,8 +2,8 @@
 
 import torch
 
-from exercises.grader import points
 from exercises.grader.accelerator import accelerator
+from exercises.grader.kit import points
 
 TITLE = "run where the inputs are"
 LESSON = "lesson 11, Devices"
@@ -22,23 +22,27 @@ def world(data="cpu", model="cpu"):
 
 @points(2)
 def test_the_mean_over_each_items_own_positions(answer, see):
-    see("on the CPU: probe_mean(..)", lambda: answer.probe_mean(*world()), "batch")
+    see("probe_mean(..) with all on the CPU", lambda: answer.probe_mean(*world()), "batch")
 
 
 @points(2)
 def test_all_on_the_accelerator(answer, see):
     see(
-        "all on accel: probe_mean(..)", lambda: answer.probe_mean(*world("accel", "accel")), "batch"
+        "probe_mean(..) with all on accel",
+        lambda: answer.probe_mean(*world("accel", "accel")),
+        "batch",
     )
-    see("its device", lambda: answer.probe_mean(*world("accel", "accel")).device.type)
+    see(
+        "the device of that result", lambda: answer.probe_mean(*world("accel", "accel")).device.type
+    )
 
 
 def test_the_probe_elsewhere(answer, see):
     for data, model in (("cpu", "accel"), ("accel", "cpu")):
-        where = f"data on {data}, probe on {model}"
+        where = f"probe_mean(..) with the data on {data}, the probe on {model}"
         see(where, lambda d=data, m=model: answer.probe_mean(*world(d, m)), "batch")
         see(
-            f"{where}: the result's device",
+            f"the device of the result, with the data on {data}, the probe on {model}",
             lambda d=data, m=model: answer.probe_mean(*world(d, m)).device.type,
         )
 
@@ -51,4 +55,4 @@ def test_nothing_is_moved(answer, see):
             answer.probe_mean(resid, lengths, probe)
             return [one.device.type for one in (resid, lengths, probe.weight)]
 
-        see(f"data on {data}, probe on {model}: where all are afterwards", after)
+        see(f"afterwards: [data, lengths, probe], which were on {data}, {data}, {model}", after)

@@ -4,7 +4,7 @@ from functools import cache
 
 import torch
 
-from exercises.grader import points
+from exercises.grader.kit import points
 from minicache import HookedTransformer
 from minicache.apps.corpus import CONTENT
 
@@ -35,12 +35,12 @@ def patterns_by_hand():
 @points(2)
 def test_the_induction_score_of_each_head(answer, see):
     see(
-        "scores of random patterns",
+        "induction_scores(random patterns, 5)",
         lambda: answer.induction_scores(patterns_by_hand(), 5),
         "layer head",
     )
     see(
-        "scores of the model's heads",
+        "induction_scores(the model's patterns, 12)",
         lambda: answer.induction_scores(world()[2], PERIOD),
         "layer head",
     )
@@ -51,7 +51,7 @@ def test_which_heads_they_are(answer, see):
         scores = answer.induction_scores(world()[2], PERIOD)
         return (scores > 0.4).nonzero().tolist()
 
-    see("(layer, head) with a score above 0.4", found)
+    see("which (layer, head) have a score above 0.4", found)
 
 
 @points(2)
@@ -61,11 +61,11 @@ def test_what_the_model_can_do_without_them(answer, see):
     def without(*heads):
         return lambda: answer.accuracy_without(model, tokens, PERIOD, list(heads))
 
-    see("accuracy without L1H0 and L1H1", without((1, 0), (1, 1)))
-    see("accuracy without the previous-token head L0H0", without((0, 0)))
-    see("accuracy without L1H0", without((1, 0)))
-    see("accuracy with all heads", without())
-    see("accuracy without L0H1 and L2H1", without((0, 1), (2, 1)))
+    see("accuracy_without([(1, 0), (1, 1)]), the induction heads", without((1, 0), (1, 1)))
+    see("accuracy_without([(0, 0)]), the previous-token head", without((0, 0)))
+    see("accuracy_without([(1, 0)])", without((1, 0)))
+    see("accuracy_without([])", without())
+    see("accuracy_without([(0, 1), (2, 1)])", without((0, 1), (2, 1)))
 
 
 def test_the_model_is_left_as_it_was(answer, see):

@@ -1,7 +1,4 @@
 """The grader. Read `look.py` (what is seen), `child.py` (where), `bank.py` (what it means),
-`report.py` (what a learner reads), `plugin.py` (how pytest drives it), in this order.
+`report.py` (what a learner reads), `plugin.py` (how pytest drives it), in this order. `kit.py` is
+what the checks are written with, and `accelerator.py` the device that exercise 15 runs on.
 """
-
-from exercises.grader.look import logged, points, state_kept
-
-__all__ = ["logged", "points", "state_kept"]

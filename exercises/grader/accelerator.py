@@ -89,7 +89,7 @@ def _refuse_to_mix(name: str, tree: Any) -> None:
     if foreign and name not in MEETS_CPU and any(isinstance(t, AccelTensor) for t in tensors):
         raise RuntimeError(
             "Expected all tensors to be on the same device, but found at least two devices, "
-            f"accel:0 and {foreign[0].device}! (in {name})"
+            f"accel:0 and {foreign[0].device}!"
         )
 
 

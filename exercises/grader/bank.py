@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from exercises.grader.child import Sighting, load_checks, load_module, watch
-from exercises.grader.look import Observation, describe, differs
+from exercises.grader.child import Sighting, load_checks, watch
+from exercises.grader.look import Observation, alike, differs
 
-__all__ = ["Exercise", "Result", "exercises_in", "fingerprint", "grade", "make_record"]
+__all__ = ["HOME", "LIMIT", "Exercise", "Result", "exercises_in", "fingerprint", "grade", "load"]
 
 HOME = Path(__file__).parents[1]
 LIMIT = 10.0  # seconds for one answer
+ABSENT: Observation = {"kind": "absent", "value": "nothing: it was not reached"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +44,6 @@ class Exercise:
     @property
     def most(self) -> int:
         return sum(self.checks.values())
-
-    def record(self) -> dict[str, Any]:
-        record: dict[str, Any] = json.loads((self.folder / "record.json").read_text("utf-8"))
-        return record
 
     def answer(self, answers: Path | None, solutions: bool) -> Path:
         """The file to grade: `exNN_name.py` or `exNN_name/exercise.py` in a folder of answers."""
@@ -90,11 +87,8 @@ def exercises_in(home: Path = HOME) -> list[Exercise]:
 
 def load(folder: Path) -> Exercise:
     module = load_checks(folder / "test_exercise.py")
-    checks = {
-        name: getattr(check, "points", 1)
-        for name, check in vars(module).items()
-        if name.startswith("test_")
-    }
+    named = {name: check for name, check in vars(module).items() if name.startswith("test_")}
+    checks = {name: getattr(check, "points", 1) for name, check in named.items()}
     return Exercise(folder, module.TITLE, module.LESSON, checks)
 
 
@@ -108,7 +102,7 @@ def fingerprint(code: str) -> str:
 def grade(exercise: Exercise, answer: Path, limit: float = LIMIT) -> Result:
     """Run the answer and judge it."""
     nothing = dict.fromkeys(exercise.checks, 0)
-    record = exercise.record()
+    record = json.loads((exercise.folder / "record.json").read_text("utf-8"))
     try:
         code = answer.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -117,62 +111,42 @@ def grade(exercise: Exercise, answer: Path, limit: float = LIMIT) -> Result:
         return Result(exercise, "crashed", nothing, problem=f"{answer} cannot be read: {error}")
     if fingerprint(code) == record["stub"]:
         return Result(exercise, "not started", nothing)
-    sighting = watch(exercise.folder / "test_exercise.py", answer, limit)
-    return _judge(exercise, record, sighting)
+    return _judged(exercise, record, watch(exercise.folder / "test_exercise.py", answer, limit))
 
 
-def _judge(exercise: Exercise, record: dict[str, Any], sighting: Sighting) -> Result:
-    earned = {
-        check: worth if _first_fault(record, sighting, check) is None else 0
-        for check, worth in exercise.checks.items()
-    }
-    gate = next(iter(earned))
-    if not earned[gate]:
-        earned = dict.fromkeys(earned, 0)
+def _judged(exercise: Exercise, record: dict[str, Any], sighting: Sighting) -> Result:
+    faults = {check: _fault(record, sighting, check) for check in exercise.checks}
+    gate, *_ = faults.values()
+    earned = {c: 0 if gate or faults[c] else worth for c, worth in exercise.checks.items()}
     notes = tuple(sighting.notes)
-    if sighting.crash:
-        problem = f"It cannot be imported: {describe(sighting.crash)}"
-        return Result(exercise, "crashed", earned, "", problem, notes=notes)
-    if sighting.ended is not None:
+    if sighting.ended:
         status = "timed out" if sighting.timed_out else "crashed"
-        call = "" if sighting.during == "import" else sighting.during
-        return Result(exercise, status, earned, call, sighting.ended, notes=notes)
-    if all(earned.values()):
+        return Result(exercise, status, earned, sighting.during, sighting.ended, notes=notes)
+    fault = next(filter(None, faults.values()), None)
+    if fault is None:
         return Result(exercise, "passed", earned, notes=notes)
-    faults = (_first_fault(record, sighting, check) for check in exercise.checks)
-    call, problem, seen = next(fault for fault in faults if fault)
-    unfinished = seen is not None and seen.get("builtin") == "NotImplementedError"
-    status = "crashed" if seen is not None and seen["kind"] == "raised" else "wrong"
-    if unfinished:
-        problem = "This part is not written yet: it raises NotImplementedError."
-    feedback = "" if unfinished else _diagnosis(record, _flat(sighting))
+    call, problem, seen = fault
+    if seen.get("builtin") == "NotImplementedError":
+        problem, feedback = "This part is not written yet: it raises NotImplementedError.", ""
+    else:
+        feedback = _diagnosis(record, sighting)
+    status = "crashed" if seen["kind"] == "raised" else "wrong"
     return Result(exercise, status, earned, call, problem, feedback, notes)
 
 
-def _first_fault(
+def _fault(
     record: dict[str, Any], sighting: Sighting, check: str
-) -> tuple[str, str, Observation | None] | None:
+) -> tuple[str, str, Observation] | None:
     """Where a check first shows something else than the reference: call, difference, what came."""
-    wanted = record["shown"][check]
-    seen = sighting.seen.get(check, [])
-    for (label, axes, came), (wanted_label, expected) in zip(seen, wanted, strict=False):
-        if label != wanted_label:
-            return wanted_label, describe(came, axes), came
-        if difference := differs(came, expected, axes):
+    seen = sighting.seen.get(check, {})
+    for label, expected in record["shown"][check].items():
+        came = seen.get(label) or seen.get("") or ABSENT  # "": the check itself could not go on
+        if difference := differs(came, expected):
             return label, difference, came
-    if len(seen) != len(wanted):
-        return check.removeprefix("test_").replace("_", " "), "It was not reached.", None
     return None
 
 
-def _flat(sighting: Sighting) -> dict[str, Observation]:
-    """Every observation by its check and label."""
-    return {
-        f"{check}: {label}": seen for check, of in sighting.seen.items() for label, _, seen in of
-    }
-
-
-def _diagnosis(record: dict[str, Any], seen: dict[str, Observation]) -> str:
+def _diagnosis(record: dict[str, Any], sighting: Sighting) -> str:
     """The feedback of the variant that explains most of what is wrong, if one does.
 
     A variant is a candidate when the answer shows what it shows wherever it differs from the
@@ -181,43 +155,9 @@ def _diagnosis(record: dict[str, Any], seen: dict[str, Observation]) -> str:
     candidates = [
         (len(variant["shown"]), variant["feedback"])
         for variant in record["wrong"].values()
-        if all(_alike(seen.get(where), shown) for where, shown in variant["shown"].items())
+        if all(
+            alike(sighting.seen.get(check, {}).get(label, ABSENT), shown)
+            for check, label, shown in variant["shown"]
+        )
     ]
     return max(candidates, key=lambda one: one[0], default=(0, ""))[1]
-
-
-def _alike(one: Observation | None, two: Observation | None) -> bool:
-    """Whether two observations are the same misbehaviour: neither differs from the other."""
-    if one is None or two is None:
-        return one is two
-    if one["kind"] == two["kind"] == "raised":
-        return bool(one["builtin"] == two["builtin"])
-    return differs(one, two) is None and differs(two, one) is None
-
-
-def make_record(exercise: Exercise) -> dict[str, Any]:
-    """The record of an exercise, from the reference, the stub and the wrong variants in `meta/`."""
-
-    def shown_by(answer: Path) -> Sighting:
-        sighting = watch(exercise.folder / "test_exercise.py", answer, LIMIT)
-        if sighting.ended is not None or sighting.crash:
-            raise RuntimeError(f"{answer}: {sighting.ended or describe(sighting.crash or {})}")
-        return sighting
-
-    meta = exercise.folder / "meta"
-    reference = shown_by(meta / "solution.py")
-    expected = _flat(reference)
-    wrong = {}
-    for file in sorted(meta.glob("wrong_*.py")):
-        feedback = load_module("variant", file).__doc__ or ""
-        seen = _flat(shown_by(file))
-        places = dict.fromkeys([*expected, *seen])
-        shown = {p: seen.get(p) for p in places if not _alike(seen.get(p), expected.get(p))}
-        wrong[file.stem.removeprefix("wrong_")] = {"feedback": feedback.strip(), "shown": shown}
-    return {
-        "stub": fingerprint(exercise.stub.read_text("utf-8")),
-        "shown": {
-            check: [[label, seen] for label, _, seen in of] for check, of in reference.seen.items()
-        },
-        "wrong": wrong,
-    }

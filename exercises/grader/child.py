@@ -28,7 +28,7 @@ from typing import Any
 
 import torch
 
-from exercises.grader.look import Observation, observe, raised
+from exercises.grader.look import Observation, describe, observe, raised
 
 __all__ = ["Sighting", "load_checks", "load_module", "watch"]
 
@@ -41,17 +41,15 @@ class Sighting:
     """What was seen of one answer.
 
     Attributes:
-        seen: For each check, in order, its (label, axes, observation)s.
-        crash: What stopped it from being imported.
-        ended: How the process ended, if not by coming to its end: a sentence.
+        seen: Observations by check, and within it by label.
+        ended: What stopped it before its end: a sentence, or "" if nothing did.
         during: What it was doing then: a label.
-        timed_out: It was the clock that ended it.
-        notes: What it changed and left changed: sentences.
+        timed_out: It was the clock that stopped it.
+        notes: What else it did: sentences.
     """
 
-    seen: dict[str, list[tuple[str, str, Observation]]] = field(default_factory=dict)
-    crash: Observation | None = None
-    ended: str | None = None
+    seen: dict[str, dict[str, Observation]] = field(default_factory=dict)
+    ended: str = "It ended."
     during: str = ""
     timed_out: bool = False
     notes: list[str] = field(default_factory=list)
@@ -60,10 +58,11 @@ class Sighting:
 def watch(checks_file: Path, answer_file: Path, limit: float) -> Sighting:
     """Run the checks on an answer, in a child, for at most `limit` seconds."""
     beside = set(os.listdir(answer_file.parent))
-    with tempfile.TemporaryDirectory() as scratch:
-        status = _run(checks_file, answer_file, Path(scratch), limit)
-        sighting = _read(Path(scratch, "report"))
-        output = Path(scratch, "output").read_bytes()
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        status = _run(checks_file, answer_file, scratch, limit)
+        sighting = _read((scratch / "report").read_text())
+        output = (scratch / "output").read_bytes()
     if printed := output[-160:].decode(errors="replace").strip():
         sighting.notes.append(f"It printed, at the end: {printed!r}")
     if len(output) >= OUTPUT:
@@ -73,21 +72,21 @@ def watch(checks_file: Path, answer_file: Path, limit: float) -> Sighting:
     if status is None:
         sighting.timed_out = True
         sighting.ended = f"It was not done after {limit:g} seconds, and was stopped."
-    elif sighting.ended is not None and status < 0:
+    elif sighting.ended == Sighting.ended and status < 0:
         sighting.ended = f"Python itself died ({signal.Signals(-status).name})."
-    elif sighting.ended is not None:
+    elif sighting.ended == Sighting.ended:
         sighting.ended = f"It ended the whole process, with exit status {status}."
     return sighting
 
 
 def _run(checks_file: Path, answer_file: Path, scratch: Path, limit: float) -> int | None:
     """The child's exit status, negative for a signal; None if the clock ended it."""
-    Path(scratch, "report").touch()
-    Path(scratch, "output").touch()
-    Path(scratch, "room").mkdir()
+    for file in ("report", "output"):
+        (scratch / file).touch()
+    (scratch / "room").mkdir()
     load_checks(checks_file)  # here, so that a forked child has them
-    method = "fork" if hasattr(os, "fork") else "spawn"
-    child = get_context(method).Process(target=_child, args=(checks_file, answer_file, scratch))
+    context = get_context("fork" if hasattr(os, "fork") else "spawn")
+    child = context.Process(target=_child, args=(checks_file, answer_file, scratch))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside pytest's threads
         child.start()
@@ -116,23 +115,22 @@ def _confine(output: Path, room: Path) -> None:
     if hasattr(os, "setsid"):
         os.setsid()
     faulthandler.disable()  # pytest's would write its long report on a crash to the terminal
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    out = os.open(output, os.O_WRONLY | os.O_CREAT, 0o600)
-    for old, new in ((0, nothing), (1, out), (2, out)):
-        os.dup2(new, old)
-    # pytest may have put objects of its own in the place of these.
-    sys.stdin, sys.stdout, sys.stderr = (
-        open(number, mode, buffering=1, closefd=False)  # noqa: SIM115  # open as long as the child
-        for number, mode in ((0, "r"), (1, "w"), (2, "w"))
-    )
+    logging.root.handlers.clear()  # pytest's own: the answer is to find logging untouched
+    append = os.O_WRONLY | os.O_APPEND
+    for number, (file, flags) in enumerate(
+        ((os.devnull, os.O_RDONLY), (output, append), (output, append))
+    ):
+        os.dup2(os.open(file, flags), number)
+    # pytest may have put objects of its own in the place of these. They stay open: no `with`.
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115
+    sys.stdout, sys.stderr = (open(n, "w", 1, closefd=False) for n in (1, 2))  # noqa: SIM115
     os.chdir(room)
-    try:
+    with suppress(ImportError):  # on Windows there is no such module
         import resource
-    except ImportError:
-        return
-    for what, limit in (("DATA", MEMORY), ("FSIZE", OUTPUT), ("CORE", 0)):
-        resource.setrlimit(getattr(resource, f"RLIMIT_{what}"), (limit, limit))
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write that is too long raises instead
+
+        for what, limit in (("DATA", MEMORY), ("FSIZE", OUTPUT), ("CORE", 0)):
+            resource.setrlimit(getattr(resource, f"RLIMIT_{what}"), (limit, limit))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write that is too long raises instead
 
 
 def _look(checks: ModuleType, answer_file: Path, report: Path) -> None:
@@ -142,16 +140,15 @@ def _look(checks: ModuleType, answer_file: Path, report: Path) -> None:
     def say(**what: Any) -> None:
         os.write(file, (json.dumps(what) + "\n").encode())
 
-    logging.root.handlers.clear()  # pytest's own: the answer is to find logging untouched
     before, seeds = _globals(), _seeds()
-    say(during="import")
     try:
         answer = load_module("answer", answer_file)
     except BaseException as error:  # SystemExit as well
-        say(crash=raised(error, str(answer_file)), done=True)
+        problem = describe(raised(error, str(answer_file)))
+        say(ended=f"It cannot be imported: {problem}")
         return
     if _seeds() != seeds:
-        say(notes=["It sets a random seed when it is imported, for everybody else as well."])
+        say(note="It sets a random seed when it is imported, for everybody else as well.")
     for name, check in vars(checks).items():
         if not name.startswith("test_"):
             continue
@@ -159,32 +156,28 @@ def _look(checks: ModuleType, answer_file: Path, report: Path) -> None:
         random.seed(0)
 
         def see(label: str, thunk: Callable[[], Any], axes: str = "", name: str = name) -> None:
-            say(check=name, during=label)
-            say(check=name, label=label, axes=axes, seen=observe(thunk, str(answer_file)))
+            say(during=label)
+            say(check=name, label=label, seen=observe(thunk, axes, str(answer_file)))
 
-        say(check=name, during=name.removeprefix("test_").replace("_", " "))
+        say(during=name.removeprefix("test_").replace("_", " "))
         try:
             check(answer, see)
         except BaseException as error:
-            say(check=name, label="", axes="", seen=raised(error, str(answer_file)))
+            say(check=name, label="", seen=raised(error, str(answer_file)))
     after = _globals()
-    changed = [what for what in before if before[what] != after[what]]
-    if changed:
-        say(notes=[f"It left {', '.join(changed)} changed. Give back what you found."])
-    say(done=True)
+    if changed := [what for what in before if before[what] != after[what]]:
+        say(note=f"It left {', '.join(changed)} changed. Give back what you found.")
+    say(ended="")
 
 
 def _globals() -> dict[str, Any]:
+    # Filters for Python's own categories: packages that torch imports late bring some of theirs.
+    filters = [one for one in warnings.filters if one[2].__module__ == "builtins"]
     return {
         "the grad mode": torch.is_grad_enabled(),
         "the default dtype": str(torch.get_default_dtype()),
-        # Those for Python's own categories: packages that torch imports late bring some of theirs.
-        "the warnings' filters": [f for f in warnings.filters if f[2].__module__ == "builtins"],
-        "logging's set-up": (
-            logging.root.level,
-            list(logging.root.handlers),
-            logging.root.disabled,
-        ),
+        "the warnings' filters": filters,
+        "logging's set-up": (logging.root.level, list(logging.root.handlers)),
         "sys.path": list(sys.path),
         "sys.modules['torch']": id(sys.modules.get("torch")),
         "the working folder": os.getcwd(),
@@ -193,26 +186,22 @@ def _globals() -> dict[str, Any]:
     }
 
 
-def _seeds() -> tuple[int, int]:
-    return hash(random.getstate()), hash(bytes(torch.get_rng_state().tolist()))
+def _seeds() -> tuple[Any, ...]:
+    return random.getstate(), torch.get_rng_state().tolist()
 
 
-def _read(report: Path) -> Sighting:
-    sighting = Sighting(ended="")
-    for line in report.read_text().splitlines():
+def _read(report: str) -> Sighting:
+    sighting = Sighting()
+    for line in report.splitlines():
         try:
             said = json.loads(line)
         except ValueError:  # cut off in the middle
             continue
         sighting.during = said.get("during", sighting.during)
+        sighting.ended = said.get("ended", sighting.ended)
+        sighting.notes += [said["note"]] if "note" in said else []
         if "check" in said:
-            of_check = sighting.seen.setdefault(said["check"], [])
-            if "seen" in said:
-                of_check.append((said["label"], said["axes"], said["seen"]))
-        sighting.crash = said.get("crash", sighting.crash)
-        sighting.notes += said.get("notes", [])
-        if said.get("done"):
-            sighting.ended = None
+            sighting.seen.setdefault(said["check"], {})[said["label"]] = said["seen"]
     return sighting
 
 

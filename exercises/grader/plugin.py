@@ -17,10 +17,6 @@ RESULTS = pytest.StashKey[dict[Path, Result]]()
 STARTED = pytest.StashKey[float]()
 
 
-class NotYetError(Exception):
-    """A check that an answer does not pass yet."""
-
-
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     # Until here pytest took the folder after --answers for tests. A conftest.py in it is not to
     # run, and does not where a plugin of its name is there already.
@@ -39,9 +35,8 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    home = Path(__file__).parents[1]
     asked = [Path(arg.partition("::")[0]).resolve() for arg in config.args]
-    if config.option.verbose == 0 and all(home in (path, *path.parents) for path in asked):
+    if config.option.verbose == 0 and all(HOME in (path, *path.parents) for path in asked):
         config.option.verbose = -1  # the scoreboard says it better
 
 
@@ -63,9 +58,7 @@ def _is_exercise(item: pytest.Item) -> bool:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if all(map(_is_exercise, items)):  # only then is the terminal ours
-        config.option.tbstyle = "no"
-        config.option.reportchars = ""
-        config.option.no_summary = True
+        vars(config.option).update(tbstyle="no", reportchars="", no_summary=True)
 
 
 @pytest.fixture
@@ -81,30 +74,21 @@ def see() -> None:
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if not _is_exercise(pyfuncitem):
         return None
-    result = _graded(pyfuncitem)
+    result = _graded(pyfuncitem.config, pyfuncitem.path.parent)
     check = pyfuncitem.originalname
     if result.earned[check] < result.exercise.checks[check]:
-        raise NotYetError(report.feedback(result))
+        pytest.fail(report.feedback(result), pytrace=False)
     return True
 
 
-def _graded(item: pytest.Item) -> Result:
-    """The result of the item's exercise: graded once, however many of its checks are run."""
-    results, option = item.config.stash[RESULTS], item.config.option
-    folder = item.path.parent
+def _graded(config: pytest.Config, folder: Path) -> Result:
+    """The result of an exercise: graded once, however many of its checks are run."""
+    results, option = config.stash[RESULTS], config.option
     if folder not in results:
         exercise = load(folder)
         answer = exercise.answer(option.answers, option.solutions)
         results[folder] = grade(exercise, answer, option.limit)
     return results[folder]
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
-    made = yield
-    if call.excinfo is not None and isinstance(call.excinfo.value, NotYetError):
-        made.longrepr = str(call.excinfo.value)
-    return made
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
@@ -119,19 +103,13 @@ def pytest_terminal_summary(
     results = list(config.stash[RESULTS].values())
     if not results:
         return
-    say = terminalreporter.write_line
-    terminalreporter.ensure_newline()
-    say("")
-    say(report.scoreboard(results))
-    unfinished = next((r for r in results if r.status != "passed"), None)
-    if unfinished is not None:
-        say("")
-        terminalreporter.write_sep("-", "the first unfinished")
-        say(report.feedback(unfinished))
+    parts = ["", report.scoreboard(results), ""]
+    if unfinished := next((r for r in results if r.status != "passed"), None):
+        parts += [" the first unfinished ".center(78, "-"), report.feedback(unfinished), ""]
         if config.option.hint:
-            say("")
-            say(report.next_hint(unfinished.exercise))
-    say("")
+            parts += [report.next_hint(unfinished.exercise), ""]
+    terminalreporter.ensure_newline()
+    terminalreporter.write_line("\n".join(parts))
     if config.option.scores:
         seconds = time.monotonic() - config.stash[STARTED]
         report.write_scores(results, config.option.scores, seconds)

@@ -19,58 +19,42 @@ MARKS = {"passed": "+", "not started": " ", "wrong": "x", "crashed": "!", "timed
 def scoreboard(results: list[Result]) -> str:
     """A line an exercise, and a bar."""
     lines = []
-    for result in results:
-        name = result.exercise.name
-        points = f"{result.score}/{result.exercise.most}"
-        start = f" {MARKS[result.status]} {name:<22} {result.status:<11} {points:>5}  "
-        lines.append(start + textwrap.shorten(_todo(result), WIDTH - len(start), placeholder=" .."))
-    done = sum(result.status == "passed" for result in results)
-    earned = sum(result.score for result in results)
-    most = sum(result.exercise.most for result in results)
-    filled = round(30 * earned / most)
-    bar = "#" * filled + "." * (30 - filled)
-    lines.append(f"\n [{bar}]  {earned} of {most} points, {done} of {len(results)} exercises")
+    for one in results:
+        points = f"{one.score}/{one.exercise.most}"
+        start = f" {MARKS[one.status]} {one.exercise.name:<22} {one.status:<11} {points:>5}  "
+        started = one.call or one.problem or "".join(one.notes[:1])
+        todo = "read its exercise.py" if one.status == "not started" else started
+        lines.append(start + textwrap.shorten(todo, WIDTH - len(start), placeholder=" .."))
+    done = sum(one.status == "passed" for one in results)
+    earned, most = sum(one.score for one in results), sum(one.exercise.most for one in results)
+    bar = "#" * round(30 * earned / most)
+    lines.append(f"\n [{bar:.<30}]  {earned} of {most} points, {done} of {len(results)} exercises")
     return "\n".join(lines)
-
-
-def _todo(result: Result) -> str:
-    if result.status == "passed":
-        return result.notes[0] if result.notes else ""
-    if result.status == "not started":
-        return result.problem or "read its exercise.py"
-    return result.call or result.problem
 
 
 def feedback(result: Result) -> str:
     """All that is to be said of one answer: what was called, what came, what it looks like."""
-    exercise = result.exercise
+    exercise, key = result.exercise, result.exercise.name.partition("_")[2]
     parts = [f"{exercise.name}: {exercise.title}"]
     if result.status == "not started":
         parts.append(result.problem or f"Not started. The task is in {exercise.name}/exercise.py.")
     else:
-        if result.call:
-            parts.append(textwrap.indent(result.call, "  "))
+        parts += [textwrap.indent(result.call, "  ")] * bool(result.call)
         parts.append(textwrap.indent(_wrapped(result.problem, WIDTH - 4), "    "))
-        if not result.earned[next(iter(result.earned))]:
+        if not result.score:
             parts.append("No points count until the first check passes.")
     if result.feedback:
-        parts.append("This looks like a known mix-up. " + _joined(result.feedback))
+        parts.append("This looks like a known mix-up. " + " ".join(result.feedback.split()))
     parts += result.notes
-    key = exercise.name.partition("_")[2]
     parts.append(f"Read again: {exercise.lesson}\nNext hint:  pytest exercises -k {key} --hint")
     return "\n\n".join(_wrapped(part, WIDTH) for part in parts)
-
-
-def _joined(text: str) -> str:
-    return " ".join(text.split())
 
 
 def _wrapped(text: str, width: int) -> str:
     """Wrapped line by line, so that what stands in lines of its own stays so."""
     lines = []
     for line in text.splitlines():
-        indent = re.match(r"\s*((came|expected):\s+)?", line)
-        later = " " * len(indent[0]) if indent else ""
+        later = " " * len(re.match(r"\s*((came|expected):\s+)?", line)[0])
         lines += textwrap.wrap(line, width, subsequent_indent=later, break_on_hyphens=False) or [""]
     return "\n".join(lines)
 
@@ -78,12 +62,12 @@ def _wrapped(text: str, width: int) -> str:
 def hints(exercise: Exercise) -> list[str]:
     """The hints of an exercise: the parts of `hints.md` under its headings."""
     text = (exercise.folder / "hints.md").read_text("utf-8")
-    return [part.strip() for part in re.split(r"^## .*$", text, flags=re.M)[1:]]
+    return [" ".join(part.split()) for part in re.split(r"^## .*$", text, flags=re.M)[1:]]
 
 
 def next_hint(exercise: Exercise) -> str:
     """The hint after the last one given. Where that cannot be remembered, all of them."""
-    every = hints(exercise)
+    every = [f"Hint {n} of 3. {hint}" for n, hint in enumerate(hints(exercise), 1)]
     state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state")
     file = state / "minicache" / "hints.json"
     try:
@@ -91,9 +75,10 @@ def next_hint(exercise: Exercise) -> str:
         number = min(int(given.get(exercise.name, 0)), len(every) - 1)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps({**given, exercise.name: number + 1}))
+        every = [every[number]]
     except (OSError, ValueError, AttributeError, TypeError):
-        return "\n\n".join(f"Hint {n} of {len(every)}. {hint}" for n, hint in enumerate(every, 1))
-    return _wrapped(f"Hint {number + 1} of {len(every)}. {_joined(every[number])}", WIDTH)
+        pass
+    return "\n\n".join(_wrapped(hint, WIDTH) for hint in every)
 
 
 def write_scores(results: list[Result], file: Path, seconds: float) -> None:

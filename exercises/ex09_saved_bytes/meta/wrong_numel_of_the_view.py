@@ -1,4 +1,4 @@
-"""You weigh the tensor that was saved, and not the memory that it keeps. A view of three numbers keeps
+"""You weigh the tensor that was saved, and not the memory that it keeps. A view of ten numbers keeps
 the whole storage alive, and an expanded tensor has more entries than memory.
 """
 

@@ -2,7 +2,7 @@
 bias is added once by the LayerNorm, and belongs to no part.
 """
 
-from exercises.grader.patients import patient
+from exercises.grader.kit import patient
 
 
 def apply_ln(parts, scale, weight):
