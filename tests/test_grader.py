@@ -11,8 +11,10 @@ import sys
 import xml.etree.ElementTree as ET
 
 import pytest
+import torch
 
 from exercises.grader.bank import HOME, exercises_in, fingerprint, grade
+from exercises.grader.look import alike, describe, differs, observe
 from exercises.grader.report import feedback, hints
 
 EXERCISES = exercises_in()
@@ -146,6 +148,59 @@ def test_comments_and_blank_lines_do_not_start_an_exercise(tmp_path):
     stub = FIRST.stub.read_text()
     assert fingerprint(stub + "\n\n# a thought\n") == fingerprint(stub)
     assert fingerprint(stub.replace("super", "supper")) != fingerprint(stub)
+
+
+# How two sightings are compared
+
+
+def seen(value, axes=""):
+    return observe(lambda: value, axes, "answer.py")
+
+
+@pytest.mark.parametrize(
+    ("came", "wanted", "words"),
+    [
+        (torch.ones(2, 3), torch.ones(2, 3), None),
+        (torch.ones(2, 3), torch.ones(2, 3) + 1e-6, None),
+        (torch.ones(2), torch.ones(2, dtype=torch.int64), None),
+        (torch.ones(3, 2), torch.ones(2, 3), "came:      a tensor [3, 2]"),
+        (torch.tensor([1.0, 2.0]), torch.tensor([1.0, 3.0]), "(at index 1) is 2, and 3 was"),
+        (torch.tensor([torch.nan]), torch.tensor([1.0]), "is nan, and 1 was expected"),
+        (torch.tensor([-torch.inf, 1.0]), torch.tensor([-torch.inf, 1.0]), None),
+        (torch.tensor(2.0), torch.tensor(3.0), "The worst is 2, and 3"),
+        (torch.ones(5000), torch.ones(5000), "came:      a tensor [5000]"),
+        ([1, 2.0, "x"], (1, 2, "x"), None),
+        ([1, 2], [1, 3], "came:      [1, 2]\nexpected:  [1, 3]"),
+        ([*range(9), 7], list(range(10)), "from entry 9 on:\ncame:      [7]\nexpected:  [9]"),
+        (list(range(12)), list(range(9)), "from entry 9 on:\ncame:      [9, 10, 11]"),
+        (list(range(9)), list(range(12)), "expected:  [9, 10, 11]"),
+        ([torch.ones(1)], [1], "came:      an object of type list"),
+        (None, torch.ones(1), "came:      None\nexpected:  a tensor [1]"),
+        (0.1234567, 0.1234566, None),
+        (0.1234, 0.1235, "came:      0.1234\nexpected:  0.1235"),
+    ],
+)
+def test_a_difference_is_told_from_coarse_to_fine(came, wanted, words):
+    told = differs(seen(came), seen(wanted))
+    assert told is None if words is None else words in told, told
+    assert alike(seen(came), seen(wanted)) == (words is None)
+
+
+def test_an_exception_is_matched_by_its_class_and_shown_with_the_learners_line(tmp_path):
+    class MineError(KeyError):
+        def __str__(self):
+            raise RuntimeError("even this is broken")
+
+    def fails(error):
+        raise error
+
+    mine, plain = (observe(lambda e=e: fails(e), "", __file__) for e in (MineError(), KeyError()))
+    assert differs(mine, plain) is None
+    assert "MineError" in describe(mine)
+    assert "raise error" in describe(mine)
+    other = observe(lambda: fails(ValueError("no")), "", "elsewhere.py")
+    assert "expected:  KeyError, or a subclass" in differs(other, plain)
+    assert "your line" not in describe(other)
 
 
 # pytest exercises

@@ -2,7 +2,7 @@
 
 A check calls `see(label, thunk)`. The label is the call as a learner would write it. What the thunk
 gives, or raises, becomes an observation: JSON. Two observations are compared here too, from coarse
-to fine: kind, shape, keys, values.
+to fine: kind, shape, values.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import builtins
 import math
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from reprlib import Repr
 from typing import Any
 
 import torch
@@ -20,6 +21,8 @@ __all__ = ["Observation", "alike", "describe", "differs", "observe", "raised"]
 Observation = dict[str, Any]
 MOST = 4096  # numbers of one tensor; a check that shows more is a mistake in the check
 TOLERANCE = 1e-4  # relative to the largest number expected
+SHORT = Repr()
+SHORT.maxlist, SHORT.maxstring = 8, 100  # what is longer is cut
 
 
 def observe(thunk: Callable[[], Any], axes: str, answer_file: str) -> Observation:
@@ -56,13 +59,12 @@ def _plain(value: Any, axes: list[str]) -> Observation:
             values = [float(f"{v:.7g}") for v in flat.tolist()] if len(flat) <= MOST else None
             named = axes if len(axes) == value.ndim else [""] * value.ndim
             return {"kind": "tensor", "axes": named, "shape": list(value.shape), "values": values}
-        case Mapping():
-            return {"kind": "mapping", "items": {str(key): _plain(value[key], []) for key in value}}
-        case list() | tuple():
-            items = {str(index): _plain(one, []) for index, one in enumerate(value)}
-            return {"kind": "sequence", "items": items}
         case None | bool() | int() | float() | str():
             return {"kind": "plain", "value": value}
+        case list() | tuple():
+            inside = [_plain(one, []) for one in value]
+            if all(one["kind"] == "plain" for one in inside):
+                return {"kind": "plain", "value": [one["value"] for one in inside]}
     return {"kind": "other", "value": f"an object of type {type(value).__name__}"}
 
 
@@ -73,24 +75,15 @@ def describe(seen: Observation) -> str:
             return text + (f"\nat your line {line}" if line else "")
         case {"kind": "tensor", "axes": axes, "shape": shape}:
             return f"a tensor [{_named(axes, shape)}]"
-        case {"kind": "mapping", "items": items}:
-            return f"a mapping with {_few(list(items))}"
-        case {"kind": "sequence", "items": items}:
-            shown = [describe(one) for one in items.values()]
-            return f"[{', '.join(shown[:8] + ['..'] * (len(shown) > 8))}]"
         case {"kind": "plain", "value": float(value)}:
             return f"{value:.4g}"
         case {"kind": "plain", "value": value}:
-            return repr(value)
+            return SHORT.repr(value)
     return str(seen["value"])
 
 
 def _named(axes: list[str], numbers: list[int]) -> str:
     return ", ".join(f"{axis} {n}".strip() for axis, n in zip(axes, numbers, strict=True))
-
-
-def _few(names: list[str]) -> str:
-    return ", ".join(map(repr, names[:6])) + f" and {len(names) - 6} more" * (len(names) > 6)
 
 
 def alike(one: Observation, two: Observation) -> bool:
@@ -100,11 +93,7 @@ def alike(one: Observation, two: Observation) -> bool:
 
 def differs(came: Observation, wanted: Observation) -> str | None:
     """The first difference, coarse before fine, in a sentence or two; None if there is none."""
-    expected = describe(wanted)
-    if wanted["kind"] == "raised":
-        expected = f"{wanted['builtin']}, or a subclass"
-    both = [text.replace("\n", "\n           ") for text in (describe(came), expected)]
-    whole = f"came:      {both[0]}\nexpected:  {both[1]}"
+    whole = _beside(came, wanted)
     if came["kind"] != wanted["kind"]:
         return whole
     match wanted["kind"]:
@@ -114,21 +103,23 @@ def differs(came: Observation, wanted: Observation) -> str | None:
             same_shape = came["shape"] == wanted["shape"] and came["values"] is not None
             return _values_differ(came, wanted) if same_shape else whole
         case "plain":
-            return None if _close(came["value"], wanted["value"]) else whole
-        case "other" | "absent":
-            return None
-    missing = [key for key in wanted["items"] if key not in came["items"]]
-    surplus = [key for key in came["items"] if key not in wanted["items"]]
-    if wanted["kind"] == "mapping" and (missing or surplus):
-        told = [f"It lacks {_few(missing)}."] * bool(missing)
-        return " ".join(told + [f"It should not have {_few(surplus)}."] * bool(surplus))
-    if missing or surplus:
-        return whole
-    for key, one in wanted["items"].items():
-        if difference := differs(came["items"][key], one):
-            listed = wanted["kind"] == "sequence" and one["kind"] == "plain"
-            return whole if listed else f"At [{key}]:\n{difference}"
+            one, two = came["value"], wanted["value"]
+            if _close(one, two):
+                return None
+            if not isinstance(one, list) or not isinstance(two, list) or len(two) <= SHORT.maxlist:
+                return whole
+            longest = range(max(len(one), len(two)))
+            place = next(i for i in longest if not _close(one[i : i + 1], two[i : i + 1]))
+            rest = ({**seen, "value": seen["value"][place:]} for seen in (came, wanted))
+            return f"They differ from entry {place} on:\n{_beside(*rest)}"
     return None
+
+
+def _beside(came: Observation, wanted: Observation) -> str:
+    raised = wanted["kind"] == "raised"
+    expected = f"{wanted['builtin']}, or a subclass" if raised else describe(wanted)
+    came_lines = describe(came).replace("\n", "\n           ")
+    return f"came:      {came_lines}\nexpected:  {expected}"
 
 
 def _values_differ(came: Observation, wanted: Observation) -> str | None:
@@ -148,6 +139,8 @@ def _values_differ(came: Observation, wanted: Observation) -> str | None:
 
 
 def _close(one: Any, two: Any) -> bool:
+    if isinstance(one, list) and isinstance(two, list):
+        return len(one) == len(two) and all(map(_close, one, two))
     if isinstance(one, int | float) and isinstance(two, int | float):
         return math.isclose(one, two, rel_tol=TOLERANCE, abs_tol=1e-9)
     return bool(one == two)
