@@ -18,6 +18,8 @@ from __future__ import annotations
 import difflib
 import logging
 from collections.abc import Iterable
+from importlib import import_module
+from typing import Any
 
 __all__ = [
     "AddressTypeError",
@@ -36,6 +38,7 @@ __all__ = [
     "UnknownWordError",
     "logger",
     "nearest",
+    "optional",
 ]
 
 logger = logging.getLogger("minicache")
@@ -111,3 +114,21 @@ def nearest(asked: str, there: Iterable[str], *, most: int = 3) -> str:
     """
     close = difflib.get_close_matches(asked, list(there), n=most, cutoff=0.5)
     return f" Nearest: {', '.join(map(repr, close))}." if close else ""
+
+
+def optional(module: str, extra: str, package: str | None = None) -> Any:
+    """A module that only an extra of minicache brings.
+
+    Args:
+        package: What it is called where it is installed from, if not as it is imported.
+
+    Raises:
+        MissingPackageError: it is not installed.
+    """
+    try:
+        return import_module(module)
+    except ImportError:
+        raise MissingPackageError(
+            f"{package or module} is missing: "
+            f"pip install -c constraints.txt -e '.[{extra}]' brings it"
+        ) from None

@@ -12,7 +12,6 @@ import json
 import pickle
 import re
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +20,7 @@ from einops import rearrange
 from safetensors.torch import load_file
 from torch import Tensor
 
-from minicache.guards import ConfigError, MissingPackageError, ModelFileError
+from minicache.guards import ConfigError, ModelFileError, optional
 
 __all__ = ["ALIASES", "FAMILIES", "HubTokenizer", "converted", "fetched", "is_name", "read_weights"]
 
@@ -195,7 +194,7 @@ class HubTokenizer:
     """
 
     def __init__(self, file: Path, bos_token_id: int) -> None:
-        reader = _needed("tokenizers").Tokenizer
+        reader = optional("tokenizers", "hub").Tokenizer
         try:
             self.tokenizer = reader.from_file(str(file))
         except Exception as error:  # the package raises nothing more particular
@@ -227,7 +226,7 @@ def fetched(name: str, revision: str | None = None) -> Path:
         ModelFileError: it cannot be had.
         MissingPackageError: the extra `hub` is not installed.
     """
-    hub = _needed("huggingface_hub")
+    hub = optional("huggingface_hub", "hub")
     try:
         return Path(
             hub.snapshot_download(ALIASES.get(name, name), revision=revision, allow_patterns=WANTED)
@@ -237,12 +236,3 @@ def fetched(name: str, revision: str | None = None) -> Path:
             f"'{name}' is no folder here, and the hub does not give it: "
             f"{str(error).strip().partition(chr(10))[0]}. Aliases: {', '.join(ALIASES)}."
         ) from error
-
-
-def _needed(package: str) -> Any:
-    try:
-        return import_module(package)
-    except ImportError:
-        raise MissingPackageError(
-            f"{package} is missing: pip install -c constraints.txt -e '.[hub]' brings it"
-        ) from None

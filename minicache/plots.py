@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from minicache.guards import MissingPackageError
+from minicache.guards import optional
 
 __all__ = ["attention", "bars", "curves", "head_attributions", "heat_map", "saved_bytes"]
 
@@ -145,13 +145,8 @@ def curves(
 
 
 def _figure(width: float, height: float) -> Any:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingPackageError(
-            "Plots need matplotlib: pip install -c constraints.txt 'minicache[plots]'"
-        ) from None
-    return Figure(figsize=(width, height), layout="constrained")
+    matplotlib = optional("matplotlib.figure", "plots", "matplotlib")
+    return matplotlib.Figure(figsize=(width, height), layout="constrained")
 
 
 def _save(figure: Any, file: str | Path) -> None:

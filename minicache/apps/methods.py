@@ -10,7 +10,6 @@ import gc
 import os
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
@@ -19,7 +18,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from minicache.guards import ConfigError, MissingPackageError
+from minicache.guards import ConfigError, optional
 from minicache.live import LiveBytes
 from minicache.memory import saved_for_backward
 from minicache.model import HookedTransformer
@@ -31,14 +30,14 @@ Tokens = Int[Tensor, "batch pos"]
 
 def by_process(model: HookedTransformer, tokens: Tokens) -> float:
     """1. The growth of the process, as `top` and `htop` show it (RES)."""
-    process = _needed("psutil").Process()
+    process = optional("psutil", "memory").Process()
     gc.collect()
     return _growth(lambda: process.memory_info().rss, model, tokens)
 
 
 def by_device(model: HookedTransformer, tokens: Tokens) -> float:
     """1. The growth of what the driver counts for the whole device, as `nvidia-smi` shows it."""
-    nvml = _needed("pynvml", "nvidia-ml-py")
+    nvml = optional("pynvml", "memory", "nvidia-ml-py")
     try:
         nvml.nvmlInit()
     except nvml.NVMLError as error:
@@ -95,8 +94,10 @@ def by_tensorboard(
     model: HookedTransformer, tokens: Tokens, folder: str | Path | None = None
 ) -> float:
     """2. Live bytes after every block, logged as a TensorBoard scalar, and read from its file."""
-    board = _needed("torch.utils.tensorboard", "tensorboard")
-    reader = _needed("tensorboard.backend.event_processing.event_accumulator", "tensorboard")
+    board = optional("torch.utils.tensorboard", "memory", "tensorboard")
+    reader = optional(
+        "tensorboard.backend.event_processing.event_accumulator", "memory", "tensorboard"
+    )
     with TemporaryDirectory() as scratch, LiveBytes() as live:
         where = str(folder or scratch)
         with board.SummaryWriter(where) as writer:
@@ -117,7 +118,9 @@ def by_tensorboard(
 
 def by_line(model: HookedTransformer, tokens: Tokens) -> float:
     """3. Line by line with `memory_profiler`, which reads the process's size after each line."""
-    profiler = _needed("memory_profiler", "memory-profiler").LineProfiler(backend="psutil")
+    profiler = optional("memory_profiler", "memory", "memory-profiler").LineProfiler(
+        backend="psutil"
+    )
     gc.collect()
     logits = profiler(_line_by_line)(model, tokens)
     mebibytes = sum(
@@ -141,7 +144,7 @@ def _line_by_line(model: Any, tokens: Tokens) -> Tensor:
 
 def by_memray(model: HookedTransformer, tokens: Tokens) -> float:
     """3. Every allocation that was not freed again, as `memray` records them, native ones too."""
-    memray = _needed("memray")
+    memray = optional("memray", "memory")
     with TemporaryDirectory() as scratch:
         file = Path(scratch) / "run.bin"
         with memray.Tracker(file):
@@ -223,18 +226,3 @@ def _fitted(sizes: tuple[int, ...], kept: tuple[int, ...]) -> tuple[float, float
     spread = x - x.mean()
     slope = float((spread * y).sum() / (spread * spread).sum().clamp(min=1e-9))
     return slope, float(y.mean()) - slope * float(x.mean())
-
-
-def _needed(module: str, package: str | None = None) -> Any:
-    """An optional package of the extra `memory`.
-
-    Raises:
-        MissingPackageError: it is not installed.
-    """
-    try:
-        return import_module(module)
-    except ImportError:
-        raise MissingPackageError(
-            f"{package or module} is missing: "
-            f"pip install -c constraints.txt -e '.[memory]' brings it"
-        ) from None
