@@ -1,4 +1,4 @@
-"""`python -m minicache [tour|memory|train]`: the front door. With no command, the tour."""
+"""`python -m minicache [tour|memory|train|harvest]`: the front door. With no command, the tour."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ COMMANDS = {
     "tour": "take a trained model apart on one prompt (the default)",
     "memory": "measure what autodiff keeps, by every method",
     "train": "train the model that ships with minicache",
+    "harvest": "write the activations of a whole data set to files",
 }
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "AddressTypeError",
     "BatchSizeError",
     "ConfigError",
+    "DataError",
     "HookError",
     "LayerRangeError",
     "MinicacheError",
@@ -88,6 +89,10 @@ class BatchSizeError(MinicacheError, ValueError):
 
 class ConfigError(MinicacheError, ValueError):
     """A model, or an analysis, cannot be set up like this."""
+
+
+class DataError(MinicacheError, ValueError):
+    """A data set, or what was made of it, cannot be read as asked."""
 
 
 class TokenError(MinicacheError, ValueError):

@@ -253,7 +253,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m minicache",
         description="Take a trained model apart on one prompt.",
-        epilog="`python -m minicache train` trains the model that ships.",
+        epilog="Other commands, each with its own --help: memory, train, harvest.",
     )
     parser.add_argument("--prompt", help=f"words that the model knows (default: {PROMPT!r})")
     parser.add_argument("--answer", help="the word to explain (default: the likeliest next word)")

@@ -1,0 +1,528 @@
+"""Harvests: every row right, whatever kills it, and the same bytes from any number of processes."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from itertools import count, pairwise
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.progress import Progress
+from safetensors.torch import load_file
+
+from minicache import HookedTransformer
+from minicache.__main__ import main
+from minicache.apps import harvest as app
+from minicache.apps.shards import Plan, bytes_a_token, row_shape, survey, write_index
+from minicache.apps.texts import texts
+from minicache.guards import DataError, MinicacheError
+from minicache.live import LiveBytes
+from minicache.pretrained import Parts, WordTokenizer, save_parts
+from tests.worlds import N_CTX, random_model
+
+WORDS = ["<pad>", "<bos>", *"a b c d e f g h i".split()]
+QUIET = Progress(disable=True)
+
+
+def some_texts(number, seed=0):
+    """Texts of 1 to 12 words, some longer than the model reads."""
+    choose = random.Random(seed)
+    return [" ".join(choose.choices(WORDS[2:], k=choose.randint(1, 12))) for _ in range(number)]
+
+
+@pytest.fixture(scope="module")
+def model_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    model = random_model(attn_types=["global", "local"], window_size=3, dtype=torch.float32)
+    save_parts(folder, Parts(model.config_dict(), model.state_dict(), WordTokenizer(WORDS)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(model_folder):
+    return HookedTransformer.from_pretrained(model_folder)
+
+
+@pytest.fixture
+def data(tmp_path):
+    file = tmp_path / "data.txt"
+    file.write_text("\n".join(some_texts(50)) + "\n")
+    return file
+
+
+@pytest.fixture
+def command(model_folder, data):
+    """The arguments of a harvest of 50 items in 9 shards, but for the folder."""
+
+    def arguments(out, *more, names=("z1", "blocks.*.hook_resid_post")):
+        return [
+            "harvest", str(data), str(out), "--model", str(model_folder), "--names", *names,
+            "--items-per-shard", "6", "--batch", "4", *more,
+        ]  # fmt: skip
+
+    return arguments
+
+
+def files(folder):
+    return {file.name: file.read_bytes() for file in sorted(Path(folder).iterdir())}
+
+
+def rows_by_item(folder):
+    """Every tensor of a harvest, cut into items, in order."""
+    items = []
+    for shard in json.loads((folder / "index.json").read_text())["shards"]:
+        tensors = load_file(folder / shard["file"])
+        offsets = tensors.pop("offsets").tolist()
+        assert len(offsets) == shard["items"] + 1
+        assert offsets[-1] == shard["tokens"]
+        assert shard["first_item"] == len(items)
+        for start, end in pairwise(offsets):
+            items.append({name: tensor[start:end] for name, tensor in tensors.items()})
+    return items
+
+
+def test_every_row_is_the_activation_of_its_token(model, command, data, tmp_path):
+    out = tmp_path / "out"
+    assert main(command(out, names=["*"])) == 0
+    items = rows_by_item(out)
+    index = json.loads((out / "index.json").read_text())
+    written = data.read_text().splitlines()
+    assert len(items) == len(written) == index["items"] == 50
+    assert index["tokens"] == sum(len(item["tokens"]) for item in items)
+    assert index["cut"] == sum(len(text.split()) + 1 > N_CTX for text in written) > 0
+    assert list(index["activations"]) == list(model.hook_dict)
+    for text, item in zip(written, items, strict=True):
+        ids = model.to_tokens(text)[:, :N_CTX]
+        assert torch.equal(item.pop("tokens"), ids[0])
+        with torch.no_grad():
+            _, cache = model.run_with_cache(ids)
+        assert set(item) == set(cache)
+        for name, rows in item.items():
+            assert rows.shape == (ids.shape[1], *row_shape(model.cfg, name, N_CTX))
+            expected = cache[name][0]
+            if name.endswith(("pattern", "scores")):  # a row a query, with room for all keys
+                expected = expected.movedim(1, 0)
+                rows, unseen = rows[..., : ids.shape[1]], rows[..., ids.shape[1] :]
+                assert (unseen == (0 if name.endswith("pattern") else -torch.inf)).all()
+            torch.testing.assert_close(rows, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_the_formula_is_the_bytes_on_the_disk(command, tmp_path, model, capsys):
+    for dtype in ("float32", "bfloat16", "float64", "float16"):
+        out = tmp_path / dtype
+        assert main(command(out, "--dtype", dtype, names=["*"])) == 0
+        index = json.loads((out / "index.json").read_text())
+        each = bytes_a_token(model.cfg, tuple(index["plan"]["names"]), N_CTX, dtype)
+        held = 0
+        for shard in index["shards"]:
+            tensors = load_file(out / shard["file"])
+            assert {t.dtype for n, t in tensors.items() if "hook" in n} == {getattr(torch, dtype)}
+            held += sum(t.nbytes for name, t in tensors.items() if "hook" in name)
+        assert held == each * index["tokens"]
+
+
+@pytest.mark.parametrize(
+    ("names", "stop"),
+    [
+        (("hook_embed",), 0),
+        (("blocks.0.attn.hook_z",), 1),
+        (("hook_embed", "blocks.1.hook_resid_pre"), 2),
+        (("blocks.0.hook_resid_pre", "ln_final.hook_scale"), None),
+        (("unembed.hook_out",), None),
+    ],
+)
+def test_a_run_stops_as_soon_as_all_has_passed(names, stop):
+    assert app._stop(names) == stop
+
+
+@given(
+    number=st.integers(1, 25),
+    per_shard=st.integers(1, 9),
+    batch=st.integers(1, 9),
+    pos=st.integers(1, N_CTX),
+    world=st.integers(1, 4),
+)
+def test_every_item_comes_once_and_in_order(number, per_shard, batch, pos, world):
+    model = random_model(1, 1, dtype=torch.float32)
+    model.tokenizer = WordTokenizer(WORDS)
+    written = some_texts(number)
+    plan = Plan.of(model, ["embed"], pos, batch, per_shard)
+    with tempfile.TemporaryDirectory() as folder:
+        shards = survey(lambda: iter(written), Path(folder), per_shard)
+        for rank in range(world):
+            app.harvest(model, lambda: iter(written), shards, plan, QUIET, rank, world)
+        write_index(shards, plan, model.cfg)
+        found = [item["tokens"].tolist() for item in rows_by_item(Path(folder))]
+    assert found == [model.to_tokens(text)[0, :pos].tolist() for text in written]
+
+
+# Killed at any moment
+
+
+def in_child(arguments, before=lambda: None):
+    """A process of its own that harvests: the model and torch are there already."""
+
+    def work():
+        before()
+        sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # as long as the child
+        os._exit(main(arguments))
+
+    child = get_context("fork").Process(target=work)
+    child.start()
+    return child
+
+
+def die_at(step, folder):
+    """Kill this process at its `step`th operation on a file of this folder."""
+    done = count(1)
+
+    def hook(event, args):
+        of_files = event in ("open", "os.rename", "os.remove", "os.chmod", "os.mkdir")
+        if of_files and str(args[0]).startswith(str(folder)) and next(done) == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hook)
+
+
+def test_a_kill_at_every_step_loses_nothing_and_doubles_nothing(command, tmp_path):
+    whole = tmp_path / "whole"
+    assert main(command(whole)) == 0
+    steps = 0
+    for step in count(1):
+        out = tmp_path / f"killed_{step}"
+        child = in_child(command(out), partial(die_at, step, out))
+        child.join()
+        if child.exitcode == 0:  # it has no such step: it came to its end
+            break
+        assert child.exitcode == -signal.SIGKILL
+        steps += 1
+        assert main(command(out)) == 0
+        assert files(out) == files(whole)
+    assert steps > 9 * 4
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_kills_at_random_moments_lose_nothing_and_double_nothing(command, tmp_path, seed):
+    whole, out, choose = tmp_path / "whole", tmp_path / "out", random.Random(seed)
+    start = time.monotonic()
+    in_child(command(whole, "--items-per-shard", "1", names=["*"])).join()
+    takes, kills = time.monotonic() - start, 0
+    while True:
+        child = in_child(command(out, "--items-per-shard", "1", names=["*"]))
+        child.join(choose.uniform(0, takes / 4) if kills < 99 else 60)
+        if child.exitcode == 0:
+            break
+        child.kill()
+        child.join()
+        kills += 1
+    assert files(out) == files(whole)
+    print(f"{kills} kills survived")
+
+
+def test_a_finished_harvest_is_left_as_it_is(command, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(command(out)) == 0
+    before = {file: file.stat().st_mtime_ns for file in out.glob("shard*")}
+    assert main(command(out)) == 0
+    assert before == {file: file.stat().st_mtime_ns for file in out.glob("shard*")}
+    assert "50 items" in capsys.readouterr().out
+
+
+# Several processes
+
+
+def torchrun(processes, *arguments, **more):
+    module = ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    return subprocess.Popen(
+        [sys.executable, "-m", *module, "-m", "minicache", *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, **more,
+    )  # fmt: skip
+
+
+def test_the_bytes_are_the_same_from_1_2_and_4_processes(command, tmp_path):
+    whole = tmp_path / "whole"
+    assert main(command(whole)) == 0
+    for processes in (1, 2, 4):
+        out = tmp_path / f"from_{processes}"
+        running = torchrun(processes, *command(out))
+        said, complained = running.communicate()
+        assert running.returncode == 0, complained
+        assert said.count("50 items") == 1
+        assert files(out) == files(whole)
+
+
+def test_what_two_processes_began_one_can_finish(command, tmp_path):
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    assert main(command(whole)) == 0
+    running = torchrun(2, *command(out))
+    deadline = time.monotonic() + 60
+    while not list(out.glob("shard*s")) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.communicate()
+    assert main(command(out)) == 0
+    assert files(out) == files(whole)
+
+
+def test_a_mistake_in_one_process_is_told_and_ends_all(command, data, tmp_path):
+    data.write_text(data.read_text().replace("\n", "\nzebra\n", 1))
+    running = torchrun(2, *command(tmp_path / "out"))
+    _, complained = running.communicate()
+    assert running.returncode != 0
+    assert "minicache: Item 1, counted from 0: The model does not know 'zebra'" in complained
+
+
+def test_a_peer_that_is_gone_is_told_in_one_line(monkeypatch):
+    def gone():
+        raise RuntimeError("Connection closed by peer")
+
+    monkeypatch.setattr(app.distributed, "barrier", gone)
+    with pytest.raises(MinicacheError, match="Another process of this harvest stopped"):
+        app._wait_for_all(2)
+
+
+def test_a_folder_that_machines_do_not_share_is_told(model, tmp_path):
+    written = some_texts(9)
+    plan = Plan.of(model, ["embed"], items_per_shard=3)
+    shards = survey(lambda: iter(written), tmp_path, 3)
+    app.harvest(model, lambda: iter(written), shards, plan, QUIET, rank=0, world=2)
+    with pytest.raises(DataError, match=r"1 shards are missing.*shard-000001"):
+        write_index(shards, plan, model.cfg)
+    assert not (tmp_path / "index.json").exists()
+
+
+# Limits
+
+
+def test_memory_does_not_grow_with_the_data(model, tmp_path):
+    peaks = []
+    for number in (20, 200):
+        written = some_texts(number)
+        plan = Plan.of(model, ["*"], items_per_shard=10, batch=5)
+        folder = tmp_path / str(number)
+        shards = survey(partial(iter, written), folder, 10)
+        with LiveBytes() as live:
+            app.harvest(model, partial(iter, written), shards, plan, QUIET)
+        peaks.append(live.peak)
+    assert peaks[1] <= 1.5 * peaks[0]
+
+
+def test_a_full_disk_is_told_and_leaves_whole_shards_only(command, tmp_path):
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    assert main(command(whole)) == 0
+    sizes = [len(content) for name, content in files(whole).items() if "shard" in name]
+    limit = sorted(sizes)[len(sizes) // 2]
+
+    def small_disk():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "minicache", *command(out)],
+        capture_output=True, text=True, preexec_fn=small_disk,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert all(files(whole)[name] == content for name, content in files(out).items())
+    assert main(command(out)) == 0
+    assert files(out) == files(whole)
+
+
+def test_a_dry_run_counts_and_writes_nothing(command, tmp_path, capsys, data, model):
+    out = tmp_path / "out"
+    assert main(command(out, "--dry-run", names=["resid_post1"])) == 0
+    said = capsys.readouterr().out
+    tokens = sum(min(len(t.split()) + 1, N_CTX) for t in data.read_text().splitlines())
+    assert f"50 items, {tokens} tokens of {4 * model.cfg.d_model} bytes" in said
+    assert "Nothing was written" in said
+    assert not out.exists()
+
+
+# What a user can get wrong
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--names", "resid_pots1"], "no activation"),
+        (["--names", "blocks.*.hook_resid_pots"], "no activation 'blocks.*.hook_resid_pots'"),
+        (["--names", "blocks.7.hook_resid_post"], "Nearest: 'blocks.1.hook_resid_post'"),
+        (["--names", "z0", "--pos", "10"], "pos=10: give 1 or more; the model's n_ctx is 9"),
+        (["--names", "z0", "--batch", "0"], "batch=0"),
+        (["--names", "z0", "--items-per-shard", "0"], "items_per_shard=0"),
+        (["--names", "z0", "--dtype", "int8"], "invalid choice"),
+        (["--names", "z0", "--device", "nonsense"], "--device nonsense"),
+        ([], "--names"),
+    ],
+)
+def test_a_wrong_argument_is_told_before_anything_is_written(
+    arguments, words, data, model_folder, tmp_path, capsys
+):
+    out = tmp_path / "out"
+    call = ["harvest", str(data), str(out), "--model", str(model_folder), *arguments]
+    try:
+        status = main(call)
+    except SystemExit as error:  # argparse
+        status = error.code
+    assert status == 2
+    assert words in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (["--batch", "5"], "batch=4, and this one has 5"),
+        (["--pos", "5"], "pos=9, and this one has 5"),
+        (["--dtype", "bfloat16"], "dtype='float32'"),
+        (["--model", "shipped"], "model="),
+        (["--names", "z1"], "names="),
+    ],
+)
+def test_a_folder_of_another_harvest_is_not_touched(change, words, command, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(command(out)) == 0
+    before = files(out)
+    (out / "shard-000003.safetensors").unlink()  # there would be something to do
+    del before["shard-000003.safetensors"]
+    if "shipped" in change:
+        change = ["--model", str(Path(app.__file__).parents[1] / "tiny"), "--pos", "9"]
+    assert main(command(out, *change)) == 2
+    assert words in capsys.readouterr().err
+    assert files(out) == before
+
+
+def test_changed_texts_and_damaged_shards_are_told(command, data, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(command(out)) == 0
+    before = files(out)
+    written = data.read_text()
+    data.write_text(written.replace("a", "b"))
+    assert main(command(out)) == 2
+    assert "was made from other texts" in capsys.readouterr().err
+    data.write_text(written)
+    shard = out / "shard-000002.safetensors"
+    for content in (b"", before[shard.name][:-9], b"\x02\0\0\0\0\0\0\0{}"):
+        shard.write_bytes(content)
+        assert main(command(out)) == 2
+        assert "Take it away first" in capsys.readouterr().err
+    shard.unlink()
+    assert main(command(out)) == 0
+    assert files(out) == before
+
+
+def test_an_item_that_cannot_be_read_is_named_and_the_shards_before_it_stay(
+    command, data, tmp_path, capsys
+):
+    out, lines = tmp_path / "out", data.read_text().splitlines()
+    lines[20] = "a zebra"
+    data.write_text("\n".join(lines))
+    assert main(command(out)) == 2
+    assert "Item 20, counted from 0: The model does not know 'zebra'" in capsys.readouterr().err
+    assert sorted(files(out)) == [f"shard-00000{n}.safetensors" for n in range(3)]
+
+
+# Data sets of every kind
+
+
+def test_text_and_json_lines_and_saved_data_sets_give_the_same_items(tmp_path):
+    package = pytest.importorskip("datasets", reason="the extra `data` is not installed")
+    written = ["a b", "  c", "d é"]
+    (tmp_path / "data.txt").write_text("a b\n\n  c\n \nd é", encoding="utf-8")
+    rows = "".join(json.dumps({"text": text, "id": 1}) + "\n" for text in written)
+    (tmp_path / "data.jsonl").write_text(rows)
+    made = package.Dataset.from_dict({"text": written, "id": [1, 2, 3]})
+    made.save_to_disk(tmp_path / "one")
+    package.DatasetDict({"train": made, "test": made.select([2])}).save_to_disk(tmp_path / "two")
+    for name in ("data.txt", "data.jsonl", "one", "two"):
+        assert list(texts(tmp_path / name)) == written
+    assert list(texts(tmp_path / "two", split="test")) == ["d é"]
+    renamed = made.rename_column("text", "story")
+    renamed.save_to_disk(tmp_path / "three")
+    assert list(texts(tmp_path / "three", field="story")) == written
+
+
+def test_a_name_on_the_hub_goes_to_the_package(monkeypatch):
+    package = pytest.importorskip("datasets", reason="the extra `data` is not installed")
+    asked = []
+
+    def load_dataset(name):
+        asked.append(name)
+        return {"train": [{"text": "a"}]}
+
+    monkeypatch.setattr(package, "load_dataset", load_dataset)
+    assert list(texts("owner/name")) == ["a"]
+    assert asked == ["owner/name"]
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "words"),
+    [
+        ("a.jsonl", '{"text": "a"}\n{"text": ', "object 1: not one line of JSON"),
+        ("a.jsonl", '{"text": "a"}\n{"story": "b"}', "object 1: no text in the field 'text'"),
+        ("a.jsonl", '{"text": 3}', "It has: 'text'"),
+        ("a.jsonl", "[1]", "It has: list"),
+        ("a.txt", b"\xff\xfe", "not text in UTF-8"),
+        ("nowhere.txt", None, "There is no data set"),
+        ("folder", "", "cannot be had"),
+        ("two", "", "no split 'train'. It has: test"),
+    ],
+)
+def test_a_data_set_that_cannot_be_read_is_told(tmp_path, file, content, words):
+    path = tmp_path / file
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content:
+        path.write_text(content)
+    elif file == "folder":
+        path.mkdir()
+    elif file == "two":
+        package = pytest.importorskip("datasets", reason="the extra `data` is not installed")
+        one = package.Dataset.from_dict({"text": ["a"]})
+        package.DatasetDict({"test": one}).save_to_disk(path)
+    with pytest.raises(DataError, match=words.replace("[", r"\[")):
+        list(texts(path))
+
+
+def test_no_texts_and_a_missing_package_are_told(tmp_path, command, data, monkeypatch, capsys):
+    data.write_text("\n \n")
+    assert main(command(tmp_path / "out")) == 2
+    assert "has no texts" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    assert main(["harvest", "owner/name", str(tmp_path / "out"), "--names", "z0"]) == 2
+    assert "'.[data]' brings it" in capsys.readouterr().err
+
+
+def test_a_hub_that_does_not_answer_is_told(tmp_path):
+    pytest.importorskip("datasets", reason="the extra `data` is not installed")
+    env = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "minicache", "harvest", "owner/name", str(tmp_path / "out"),
+         "--names", "z0"],
+        capture_output=True, text=True, env=env,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "The data set 'owner/name' cannot be had" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_row_shapes_of_a_known_shape():
+    shape = random_model().cfg
+    assert math.prod(row_shape(shape, "blocks.0.attn.hook_pattern", 5)) == 3 * 5
+    assert row_shape(shape, "unembed.hook_out", 5) == (11,)
+    assert row_shape(shape, "blocks.1.mlp.hook_post", 5) == (7,)
