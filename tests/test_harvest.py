@@ -29,7 +29,7 @@ from minicache.__main__ import main
 from minicache.apps import harvest as app
 from minicache.apps.shards import Plan, bytes_a_token, row_shape, survey, write_index
 from minicache.apps.texts import texts
-from minicache.guards import DataError, MinicacheError
+from minicache.guards import ConfigError, DataError, MinicacheError
 from minicache.live import LiveBytes
 from minicache.pretrained import Parts, WordTokenizer, save_parts
 from tests.worlds import N_CTX, random_model
@@ -321,23 +321,21 @@ def test_memory_does_not_grow_with_the_data(model, tmp_path):
     assert peaks[1] <= 1.5 * peaks[0]
 
 
-def test_a_full_disk_is_told_and_leaves_whole_shards_only(command, tmp_path):
+def test_a_full_disk_is_told_and_leaves_whole_shards_only(command, tmp_path, capsys):
     whole, out = tmp_path / "whole", tmp_path / "out"
     assert main(command(whole)) == 0
     sizes = [len(content) for name, content in files(whole).items() if "shard" in name]
     limit = sorted(sizes)[len(sizes) // 2]
 
-    def small_disk():
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-    done = subprocess.run(
-        [sys.executable, "-m", "minicache", *command(out)],
-        capture_output=True, text=True, preexec_fn=small_disk,
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert "cannot be written" in done.stderr
-    assert "Traceback" not in done.stderr
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write that is too long fails
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        assert main(command(out)) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert "cannot be written" in capsys.readouterr().err
     assert all(files(whole)[name] == content for name, content in files(out).items())
     assert main(command(out)) == 0
     assert files(out) == files(whole)
@@ -382,6 +380,16 @@ def test_a_wrong_argument_is_told_before_anything_is_written(
     assert status == 2
     assert words in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_a_plan_checks_itself_for_those_who_call_it(model):
+    with pytest.raises(ConfigError, match="give float32, float64, bfloat16, float16"):
+        Plan.of(model, ["embed"], dtype="int8")
+    assert Plan.of(model, ["z1", "hook_embed", "*.hook_z"]).names == (
+        "hook_embed",
+        "blocks.0.attn.hook_z",
+        "blocks.1.attn.hook_z",
+    )
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ import hashlib
 import json
 import math
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -232,7 +234,7 @@ def write_index(shards: list[Shard], plan: Plan, cfg: HookedTransformerConfig) -
     with _replacing(folder / "index.json") as part:
         part.write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
     for leftover in folder.glob("*.part"):  # of processes that were killed
-        leftover.unlink(missing_ok=True)
+        shutil.rmtree(leftover, ignore_errors=True)
     return index
 
 
@@ -263,9 +265,12 @@ def _about(file: Path) -> dict[str, Any]:
 
 @contextmanager
 def _replacing(file: Path) -> Iterator[Path]:
-    """A file to write, which takes the place of `file` when it is whole and on the disk."""
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
-    try:
+    """A file to write, which takes the place of `file` when it is whole and on the disk.
+
+    It stands in a folder of its own, so that nothing which writes it can leave litter elsewhere.
+    """
+    with tempfile.TemporaryDirectory(suffix=".part", dir=file.parent) as room:
+        part = Path(room, file.name)
         part.touch()
         rights = part.stat().st_mode
         yield part
@@ -273,5 +278,3 @@ def _replacing(file: Path) -> Iterator[Path]:
         with part.open("rb") as written:
             os.fsync(written.fileno())
         part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
