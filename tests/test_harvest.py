@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import pty
 import random
 import resource
 import signal
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from functools import partial
 from itertools import count, pairwise
 from multiprocessing import get_context
@@ -240,6 +242,22 @@ def test_a_finished_harvest_is_left_as_it_is(command, tmp_path, capsys):
     assert main(command(out)) == 0
     assert before == {file: file.stat().st_mtime_ns for file in out.glob("shard*")}
     assert "50 items" in capsys.readouterr().out
+
+
+def test_a_terminal_shows_a_bar_and_a_pipe_does_not(command, tmp_path):
+    arguments = [sys.executable, "-m", "minicache", *command(tmp_path / "piped")]
+    assert subprocess.run(arguments, capture_output=True, text=True).stderr == ""
+    parent, child = pty.openpty()
+    arguments = [sys.executable, "-m", "minicache", *command(tmp_path / "seen")]
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=child)
+    os.close(child)
+    shown = b""
+    with suppress(OSError):  # the terminal closes when the process ends
+        while chunk := os.read(parent, 65536):
+            shown += chunk
+    os.close(parent)
+    assert process.wait() == 0
+    assert b"50/50" in shown
 
 
 # Several processes

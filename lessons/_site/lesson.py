@@ -5,6 +5,8 @@
     ```
     ```rest minicache.cache                                  what of a module was not shown yet
     ```run                                                   run it, show code and output
+    ```run both                                              it also runs in TransformerLens: see
+                                                             tests/parity/test_snippets.py
     ```check                                                 run it, show nothing: asserts
     ```fails                                                 it has to raise; show the message
     ```figure alt="what is seen" caption="what to see"       it ends with a matplotlib Figure
@@ -18,6 +20,7 @@ import ast
 import contextlib
 import io
 import logging
+import os
 import re
 import traceback
 from collections.abc import Iterator
@@ -111,8 +114,8 @@ class Lesson:
 
     def _run(self, block: Block, session: Session) -> str:
         output = self._executed(block, session)
-        return fence("python", block.text) + (
-            f"\n\n{fence('text', output, 'output')}" if output else ""
+        return fence("python", block.text, block.info) + (
+            f"\n\n{fence('text', output, 'output no-copy')}" if output else ""
         )
 
     def _check(self, block: Block, session: Session) -> str:
@@ -125,7 +128,9 @@ class Lesson:
             session.run(block.text)
         except Exception as error:
             said = f"{type(error).__name__}: {error}"
-            return fence("python", block.text) + "\n\n" + fence("text", said, "output fails")
+            return (
+                fence("python", block.text) + "\n\n" + fence("text", said, "output fails no-copy")
+            )
         raise LessonError(f"this was to fail, and did not:\n{block.text}")
 
     def _figure(self, block: Block, session: Session) -> str:
@@ -179,7 +184,7 @@ class Session:
         import torch
 
         self.space: dict[str, Any] = {"__name__": "__main__"}
-        self.before = torch.is_grad_enabled()
+        self.before = torch.is_grad_enabled(), os.getcwd()
         torch.manual_seed(0)
         torch.set_num_threads(1)
         torch.set_printoptions(precision=3, sci_mode=False, linewidth=88)
@@ -188,7 +193,8 @@ class Session:
     def __exit__(self, *error: object) -> None:
         import torch
 
-        torch.set_grad_enabled(self.before)
+        torch.set_grad_enabled(self.before[0])
+        os.chdir(self.before[1])
         torch.set_printoptions(profile="default")
 
     def run(self, code: str) -> str:
@@ -212,12 +218,9 @@ class Session:
 
 
 def fence(language: str, text: str, classes: str = "") -> str:
-    head = (
-        f"``` {{.{language} .{classes.replace(' ', ' .')} .no-copy}}"
-        if classes
-        else f"``` {language}"
-    )
-    return f"{head}\n{text.rstrip()}\n```"
+    marks = "".join(f" .{name}" for name in classes.split())
+    head = f"{{.{language}{marks}}}" if marks else language
+    return f"``` {head}\n{text.rstrip()}\n```"
 
 
 def annotated(code: str, notes: list[str], name: str) -> str:

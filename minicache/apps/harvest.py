@@ -189,9 +189,9 @@ def main(argv: list[str] | None = None) -> int:
             print(estimate(model, source, plan))
             return 0
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        with Progress(
-            *columns, TimeRemainingColumn(), console=Console(stderr=True), disable=rank > 0
-        ) as progress:
+        screen = Console(stderr=True)
+        unseen = rank > 0 or not screen.is_terminal
+        with Progress(*columns, TimeRemainingColumn(), console=screen, disable=unseen) as progress:
             harvest(model, source, shards, plan, progress, rank, world)
         _wait_for_all(world)
         if rank == 0:
