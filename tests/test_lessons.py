@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+
+from tests.benchmarks.peers import table
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "lessons" / "_site"
@@ -111,6 +114,12 @@ def test_every_lesson_gives_a_valid_notebook_with_the_install_cell_first():
         notebook = lesson.Lesson(file.stem, file.read_text()).notebook()
         nbformat.validate(notebook)
         assert "%pip install" in notebook.cells[0].source
+
+
+def test_the_table_of_peers_is_what_was_measured():
+    found = json.loads((ROOT / "tests" / "benchmarks" / "peers.json").read_text())
+    assert found["size"] == "full"
+    assert table(found) in (ROOT / "lessons" / "13_onward.md").read_text()
 
 
 @pytest.mark.parametrize("file", [p for p in PAGES if p.stem[:2].isdigit()], ids=lambda p: p.stem)
