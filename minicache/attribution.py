@@ -8,7 +8,8 @@ The shares sum to the logit, less one constant that no part owns, `logit_constan
 
     cache.logit_attrs(cache.decompose_resid(), tokens).sum(0) + cache.logit_constant(tokens)
 
-Lessons 9 and 10 tell the story.
+Results are where their stack is, or the cache, and in its dtype: see `residual.py`. Lessons 9 and
+10 tell the story.
 """
 
 from __future__ import annotations
@@ -65,9 +66,8 @@ def logit_attrs(
     directions = _directions(cache, tokens, incorrect_tokens, residual_stack.shape[1:-1])
     carried = carried_back(cache.model.ln_final, directions.to(residual_stack))
     scale = ln_scale(cache, cache.model.cfg.n_layers, False, pos_slice, batch_slice)
-    return (
-        einsum(residual_stack, carried, "component ... d, ... d -> component ...") / scale[..., 0]
-    )
+    met = einsum(residual_stack, carried, "component ... d, ... d -> component ...")
+    return met / scale[..., 0].to(met)
 
 
 def logit_constant(

@@ -100,7 +100,8 @@ class LayerNorm(nn.Module):
     """Centre, divide by the standard deviation, then stretch by `w` and shift by `b`.
 
     Once its scale is known, this is a linear map: that is what makes attribution possible. Both
-    hooks stand before `w` and `b`, as in TransformerLens.
+    hooks stand before `w` and `b`, as in TransformerLens. The statistics are made in float32 at
+    least, because in float16 the square of 300 is infinite. The hooks see the dtype of `x`.
     """
 
     def __init__(self, d_model: int, eps: float) -> None:
@@ -112,9 +113,11 @@ class LayerNorm(nn.Module):
         self.hook_normalized = HookPoint()
 
     def forward(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch d_model"]:
-        centred = x - x.mean(-1, keepdim=True)
-        scale = self.hook_scale((centred.pow(2).mean(-1, keepdim=True) + self.eps).sqrt())
-        normalized: Tensor = self.hook_normalized(centred / scale)
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        centred = wide - wide.mean(-1, keepdim=True)
+        deviation = (centred.pow(2).mean(-1, keepdim=True) + self.eps).sqrt()
+        scale = self.hook_scale(deviation.to(x.dtype))
+        normalized: Tensor = self.hook_normalized((centred / scale).to(x.dtype))
         return normalized * self.w + self.b
 
 

@@ -175,12 +175,14 @@ def predict_saved_bytes(
     heads, d_head, d_mlp = cast(int, cfg.n_heads), cfg.d_head, cast(int, cfg.d_mlp)
     places = batch * pos
     stream = places * cfg.d_model
+    size, wide = dtype.itemsize, max(dtype.itemsize, 4)  # a LayerNorm reckons in float32 at least
     layer_norm = (
-        stream  # centred: its square's derivative and the division's both need it
-        + places  # scale: one number a place
-        + stream  # normalized: the derivative by the weight w
+        wide * stream  # centred: its square's derivative and the division's both need it
+        + wide * places  # the deviation: one number a place
+        + (size * places if size < wide else 0)  # the scale is a copy of it, in a small dtype
+        + size * stream  # normalized: the derivative by the weight w
     )
-    attention = (
+    attention = size * (
         stream  # the LayerNorm's output, once for q, k and v
         + _copied_weights(cfg)  # W_Q, W_K, W_V
         + 3 * places * heads * d_head  # q / attn_scale, k and v, each laid out for the product
@@ -190,10 +192,10 @@ def predict_saved_bytes(
     mask = pos * pos  # what a query must not see: bools, one byte each
     # gelu and silu need their input (pre), and W_out needs their output (post). relu's derivative
     # reads off its output, which W_out keeps anyway.
-    mlp = stream + (1 if cfg.act_fn == "relu" else 2) * places * d_mlp
-    block = layer_norm + attention + (0 if cfg.attn_only else layer_norm + mlp)
-    unembed = stream  # the final LayerNorm's output, for W_U
-    return dtype.itemsize * (cfg.n_layers * block + layer_norm + unembed) + cfg.n_layers * mask
+    mlp = size * (stream + (1 if cfg.act_fn == "relu" else 2) * places * d_mlp)
+    block = layer_norm + attention + mask + (0 if cfg.attn_only else layer_norm + mlp)
+    unembed = size * stream  # the final LayerNorm's output, for W_U
+    return cfg.n_layers * block + layer_norm + unembed
 
 
 def _copied_weights(cfg: HookedTransformerConfig) -> int:

@@ -5,8 +5,9 @@ that was written before. The functions here take that sum apart, layer by layer.
 functions of a cache, and `ActivationCache` binds them as methods. No function changes the cache.
 
 Weights count as constants: results carry no graph back to them, and gradients flow only through a
-stack that you hand in. Weights are met on the device, and in the dtype, of the activations.
-Lessons 8 and 9 tell the story.
+stack that you hand in. A result is where the cache is, and in its dtype; what starts from a stack
+that you hand in stays with that stack. Weights come there as copies, and the model is never moved.
+Lessons 8, 9 and 11 tell the story.
 """
 
 from __future__ import annotations
@@ -188,7 +189,7 @@ def apply_ln_to_stack(
         weight, bias = ln.w.detach().to(residual_stack), ln.b.detach().to(residual_stack)
         return F.layer_norm(residual_stack, weight.shape, weight, bias, ln.eps)
     centred = residual_stack - residual_stack.mean(-1, keepdim=True)
-    return centred * ln_factor(cache, place, mlp_input, pos_slice, batch_slice)
+    return centred * ln_factor(cache, place, mlp_input, pos_slice, batch_slice).to(residual_stack)
 
 
 def scale_in_place(

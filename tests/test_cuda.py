@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from minicache import HookedTransformer, compare_modes, saved_for_backward
 from minicache.__main__ import main
 from minicache.apps import methods
+from tests.test_devices import ALLOWED, ANALYSES, REFUSED
 from tests.worlds import random_model, tokens
 
 pytestmark = [
@@ -41,24 +43,34 @@ def test_every_activation_is_the_same(pair):
         close(cpu[name], cuda[name])
 
 
-@pytest.mark.parametrize(
-    "analysis",
-    [
-        lambda c: c.accumulated_resid(apply_ln=True, incl_mid=True),
-        lambda c: c.decompose_resid(apply_ln=True, pos_slice=[0, -1]),
-        lambda c: c.stack_head_results(incl_remainder=True, apply_ln=True),
-        lambda c: c.stack_neuron_results(None, apply_ln=True),
-        lambda c: c.get_full_resid_decomposition(apply_ln=True),
-        lambda c: c.logit_attrs(c.decompose_resid(), 3, 4),
-        lambda c: c.head_logit_attrs(torch.tensor([1, 2, 3])),
-        lambda c: c.neuron_logit_attrs(3),
-        lambda c: c.logit_constant(3),
-        lambda c: c.apply_slice_to_batch_dim([0, 2]).decompose_resid(),
-    ],
-)
-def test_every_analysis_runs_where_its_cache_is(pair, analysis):
+@pytest.mark.parametrize("name", ANALYSES)
+def test_every_analysis_runs_where_its_cache_is(pair, name):
     (_, _, cpu), (_, _, cuda) = pair
-    close(analysis(cpu), analysis(cuda))
+    close(ANALYSES[name](cpu), ANALYSES[name](cuda))
+
+
+@pytest.mark.parametrize("mix", REFUSED)
+def test_cuda_refuses_what_the_simulation_refuses(mix):
+    with pytest.raises(RuntimeError, match="same device"):
+        REFUSED[mix](torch.ones(3, 3).cuda(), torch.ones(3, 3))
+
+
+@pytest.mark.parametrize("mix", ALLOWED)
+def test_cuda_allows_what_the_simulation_allows(mix):
+    result = ALLOWED[mix](torch.ones(3, 3).cuda(), torch.ones(3, 3))
+    assert result.device.type == "cuda"
+    assert torch.equal(result.cpu(), ALLOWED[mix](torch.ones(3, 3), torch.ones(3, 3)))
+
+
+def test_a_harvest_on_the_gpu_has_the_same_rows(tmp_path):
+    data = tmp_path / "data.txt"
+    data.write_text("The capital of France is Paris .\nIn France people speak French .\n")
+    for device in ("cpu", "cuda"):
+        arguments = ["harvest", str(data), str(tmp_path / device), "--device", device]
+        assert main([*arguments, "--names", "blocks.*.hook_resid_post", "pattern1"]) == 0
+    cpu, cuda = (load_file(tmp_path / d / "shard-000000.safetensors") for d in ("cpu", "cuda"))
+    for name, rows in cpu.items():
+        torch.testing.assert_close(cuda[name], rows, atol=1e-3, rtol=1e-3)
 
 
 def test_a_cache_kept_on_the_cpu_is_analysed_beside_a_model_on_the_gpu(pair):

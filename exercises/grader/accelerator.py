@@ -2,7 +2,7 @@
 
 Its tensors compute on the CPU and say that they live on `accel`. They refuse to meet CPU tensors
 where CUDA's refuse, so code that assumes a device fails here as it would there. As on CUDA, a CPU
-tensor of no axes may take part in arithmetic, and CPU indices may index.
+tensor of no axes may take part in what works entry by entry, and CPU indices may index.
 
 It is built on torch's own door for such things: PrivateUse1 as a Python backend, and
 `__torch_dispatch__`.
@@ -19,8 +19,9 @@ from torch.utils.backend_registration import _setup_privateuseone_for_python_bac
 
 __all__ = ["AccelTensor", "accelerator"]
 
-# These take a CPU tensor beside one of ours: copies between devices, and indexing.
-MEETS_CPU = {"copy_", "_copy_from", "_to_copy", "index", "index_put_", "_index_put_impl_"}
+COPIES = {"copy_", "_copy_from", "_to_copy"}  # between devices: any
+INDEXING = {"index", "index_put", "index_put_", "_index_put_impl_"}  # by indices on the CPU
+FILLING = {"fill_", "masked_fill", "masked_fill_", *INDEXING}  # with a CPU tensor of no axes
 
 
 class AccelTensor(torch.Tensor):
@@ -60,7 +61,7 @@ class AccelTensor(torch.Tensor):
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
         name = func.overloadpacket.__name__
-        _refuse_to_mix(name, (args, kwargs))
+        _refuse_to_mix(func, name, args, kwargs)
         home = kwargs.get("device")
         to_cpu = home is not None and torch.device(home).type == "cpu"
         if home is not None:
@@ -83,10 +84,15 @@ def _unwrapped(leaf: Any) -> Any:
     return leaf.raw if isinstance(leaf, AccelTensor) else leaf
 
 
-def _refuse_to_mix(name: str, tree: Any) -> None:
-    tensors = [leaf for leaf in tree_leaves(tree) if isinstance(leaf, torch.Tensor)]
-    foreign = [t for t in tensors if not isinstance(t, AccelTensor) and t.ndim > 0]
-    if foreign and name not in MEETS_CPU and any(isinstance(t, AccelTensor) for t in tensors):
+def _refuse_to_mix(func: Any, name: str, args: Any, kwargs: Any) -> None:
+    if name in INDEXING:
+        args = (args[0], *args[2:])  # the indices, args[1], may be anywhere
+    tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+    foreign = [tensor for tensor in tensors if not isinstance(tensor, AccelTensor)]
+    into_foreign = name.endswith("_") and bool(tensors) and tensors[0] is (foreign or [None])[0]
+    if (torch.Tag.pointwise in func.tags or name in FILLING) and not into_foreign:
+        foreign = [tensor for tensor in foreign if tensor.ndim > 0]
+    if foreign and len(foreign) < len(tensors) and name not in COPIES:
         raise RuntimeError(
             "Expected all tensors to be on the same device, but found at least two devices, "
             f"accel:0 and {foreign[0].device}!"
