@@ -142,8 +142,9 @@ def estimate(model: HookedTransformer, source: Source, plan: Plan) -> str:
     return (
         f"{len(rows):,} items, {sum(rows):,} tokens of {each:,} bytes: "
         f"{sum(rows) * each / 1e6:,.2f} MB.\n"
-        f"At the first batch's speed, {speed:,.0f} tokens a second, that takes one process "
-        f"{timedelta(seconds=round(sum(rows) / speed))}.\nNothing was written."
+        f"The first batch ran at {speed:,.0f} tokens a second.\n"
+        f"At that speed, one process needs {timedelta(seconds=round(sum(rows) / speed))}.\n"
+        f"Nothing was written."
     )
 
 
