@@ -17,10 +17,10 @@ from einops import einsum, rearrange
 from rich.console import Console
 from rich.table import Table
 from transformer_lens import HookedTransformer as Peer
-from transformer_lens import HookedTransformerConfig as PeerConfig
 
 from minicache import HookedTransformer, HookedTransformerConfig
 from tests.benchmarks.measure import line_fit, peak_bytes, ratio, times
+from tests.peer import peer_of
 
 SHAPE = {"n_layers": 6, "d_model": 256, "n_ctx": 128, "d_head": 32, "n_heads": 8, "d_vocab": 1000}
 
@@ -29,11 +29,8 @@ def pair(**shape: int) -> tuple[HookedTransformer, Peer, torch.Tensor]:
     """One set of weights in both, and tokens for them."""
     shape = {**SHAPE, **shape}
     ours = HookedTransformer(HookedTransformerConfig(**shape, act_fn="gelu_new", seed=0))
-    peer = PeerConfig(**shape, act_fn="gelu_new", normalization_type="LN", device="cpu")
-    theirs = Peer(peer)
-    theirs.load_state_dict(ours.state_dict(), strict=False)
     tokens = torch.randint(shape["d_vocab"], (4, shape["n_ctx"]))
-    return ours.eval(), theirs.eval(), tokens
+    return ours.eval(), peer_of(ours), tokens
 
 
 def hook_rows(rounds: int) -> list[tuple[str, float, str, float]]:

@@ -123,26 +123,9 @@ def load_minicache(folder: Path, hf: Any) -> Any:
 
 
 def load_transformer_lens_3(folder: Path, hf: Any) -> Any:
-    from transformer_lens import HookedTransformer, HookedTransformerConfig
+    from tests.peer import peer_of
 
-    ours = load_minicache(folder, hf)
-    same = (
-        "n_layers",
-        "d_model",
-        "n_ctx",
-        "d_head",
-        "n_heads",
-        "d_mlp",
-        "d_vocab",
-        "act_fn",
-        "eps",
-    )
-    shape = {name: getattr(ours.cfg, name) for name in same}
-    model = HookedTransformer(
-        HookedTransformerConfig(**shape, normalization_type="LN", device="cpu")
-    )
-    model.load_state_dict(ours.state_dict(), strict=False)
-    return model.eval()
+    return peer_of(load_minicache(folder, hf))
 
 
 def load_transformer_lens_4(folder: Path, hf: Any) -> Any:

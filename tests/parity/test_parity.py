@@ -15,6 +15,7 @@ from transformer_lens.utilities.components_utils import get_act_name as their_ac
 
 from minicache import Slice, get_act_name  # noqa: E402
 from minicache.guards import ConfigError, LayerRangeError, MinicacheError, TokenError  # noqa: E402
+from tests.peer import peer_of  # noqa: E402
 from tests.worlds import random_model, tokens  # noqa: E402
 
 # What minicache does otherwise, on purpose. Each row has a test below that shows both.
@@ -51,14 +52,7 @@ def make_pair(attn_only, fold):
             for name, parameter in ours.named_parameters():
                 if "ln" in name:
                     parameter.fill_(1.0 if name.endswith("w") else 0.0)
-    cfg = tl.HookedTransformerConfig(
-        n_layers=3, d_model=10, n_ctx=9, d_head=4, n_heads=2, d_mlp=7, d_vocab=11,
-        act_fn="gelu_new", attn_only=attn_only, normalization_type="LN", device="cpu",
-    )  # fmt: skip
-    theirs = tl.HookedTransformer(cfg)
-    missing, unexpected = theirs.load_state_dict(ours.state_dict(), strict=False)
-    assert unexpected == []
-    assert {name.rpartition(".")[2] for name in missing} <= {"mask", "IGNORE"}
+    theirs = peer_of(ours)
     ids = tokens(2, 6)
     with torch.no_grad():
         our_logits, our_cache = ours.run_with_cache(ids)

@@ -16,15 +16,16 @@ from types import ModuleType
 import pytest
 import torch
 
-tl = pytest.importorskip(
+pytest.importorskip(
     "transformer_lens", reason="TransformerLens is not installed: see tests/parity/README.md"
 )
 
-from tokenizers import Tokenizer, pre_tokenizers  # noqa: E402  # only where the peer is there
-from tokenizers.models import WordLevel  # noqa: E402
-from transformers import PreTrainedTokenizerFast  # noqa: E402
+from tokenizers import Tokenizer, pre_tokenizers  # only where the peer is there
+from tokenizers.models import WordLevel
+from transformers import PreTrainedTokenizerFast
 
-import minicache  # noqa: E402
+import minicache
+from tests.peer import peer_of
 
 LESSONS = Path(__file__).parents[2] / "lessons"
 sys.path.insert(0, str(LESSONS / "_site"))
@@ -53,32 +54,11 @@ def tokenizer(tmp_path_factory):
 @pytest.fixture
 def peer(tokenizer):
     """TransformerLens, but that its `from_pretrained()` gives the shipped model's weights."""
-    ours = minicache.HookedTransformer.from_pretrained()
-    same = (
-        "n_layers",
-        "d_model",
-        "n_ctx",
-        "d_head",
-        "n_heads",
-        "d_mlp",
-        "d_vocab",
-        "act_fn",
-        "eps",
-    )
-
-    def from_pretrained():
-        cfg = tl.HookedTransformerConfig(
-            **{name: getattr(ours.cfg, name) for name in same},
-            normalization_type="LN",
-            device="cpu",
-        )
-        model = tl.HookedTransformer(cfg, tokenizer=tokenizer)
-        model.load_state_dict(ours.state_dict(), strict=False)
-        return model
-
     module = ModuleType("minicache")
     module.HookedTransformer = ModuleType("HookedTransformer")
-    module.HookedTransformer.from_pretrained = from_pretrained
+    module.HookedTransformer.from_pretrained = lambda: peer_of(
+        minicache.HookedTransformer.from_pretrained(), tokenizer
+    )
     return module
 
 
