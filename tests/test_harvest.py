@@ -487,13 +487,13 @@ def test_a_name_on_the_hub_goes_to_the_package(monkeypatch):
     package = pytest.importorskip("datasets", reason="the extra `data` is not installed")
     asked = []
 
-    def load_dataset(name):
-        asked.append(name)
-        return {"train": [{"text": "a"}]}
+    def load_dataset(name, subset, split):
+        asked.append((name, subset, split))
+        return [{"text": "a"}]
 
     monkeypatch.setattr(package, "load_dataset", load_dataset)
-    assert list(texts("owner/name")) == ["a"]
-    assert asked == ["owner/name"]
+    assert list(texts("owner/name", split="test", subset="small")) == ["a"]
+    assert asked == [("owner/name", "small", "test")]
 
 
 @pytest.mark.parametrize(

@@ -184,7 +184,7 @@ def main(argv: list[str] | None = None) -> int:
     with _together() as (rank, world):
         model = HookedTransformer.from_pretrained(args.model, args.revision).to(device)
         plan = Plan.of(model, args.names, args.pos, args.batch, args.items_per_shard, args.dtype)
-        source = partial(texts, args.data, args.field, args.split)
+        source = partial(texts, args.data, args.field, args.split, args.subset)
         shards = survey(source, args.out, plan.items_per_shard)
         if args.dry_run:
             print(estimate(model, source, plan))
@@ -223,6 +223,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--revision", help="of a model on the hub")
     parser.add_argument("--field", default="text", help="where a row keeps its text")
     parser.add_argument("--split", default="train", help="of a data set with several")
+    parser.add_argument("--subset", help="of a data set on the hub with several")
     parser.add_argument(
         "--pos", type=int, help="the most tokens of an item (default: all of n_ctx)"
     )

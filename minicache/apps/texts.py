@@ -20,7 +20,9 @@ __all__ = ["texts"]
 JSON_LINES: Final = (".jsonl", ".ndjson", ".json")
 
 
-def texts(source: str | Path, field: str = "text", split: str = "train") -> Iterator[str]:
+def texts(
+    source: str | Path, field: str = "text", split: str = "train", subset: str | None = None
+) -> Iterator[str]:
     """Every text of a data set, in its order.
 
     Args:
@@ -28,6 +30,7 @@ def texts(source: str | Path, field: str = "text", split: str = "train") -> Iter
             `owner/name` on the hub.
         field: Where an object or a row keeps its text.
         split: Of a data set with several.
+        subset: Of a data set on the hub with several.
 
     Raises:
         DataError: there is no such data set, or an item of it is no text; the message says which.
@@ -35,7 +38,7 @@ def texts(source: str | Path, field: str = "text", split: str = "train") -> Iter
     """
     path = Path(source)
     if not path.is_file():
-        rows: Iterable[Any] = _data_set(source, split)
+        rows: Iterable[Any] = _data_set(source, split, subset)
         place = "row"
     elif path.suffix in JSON_LINES:
         rows, place = _objects(path), "object"
@@ -68,7 +71,7 @@ def _objects(path: Path) -> Iterator[Any]:
             raise DataError(f"'{path}', object {number}: not one line of JSON: {error}.") from None
 
 
-def _data_set(source: str | Path, split: str) -> Iterable[Any]:
+def _data_set(source: str | Path, split: str, subset: str | None) -> Iterable[Any]:
     if not Path(source).is_dir() and not hub.is_name(str(source)):
         raise DataError(
             f"There is no data set '{source}'. Give a text file, a JSON-lines file, a folder that "
@@ -79,7 +82,7 @@ def _data_set(source: str | Path, split: str) -> Iterable[Any]:
         if Path(source).is_dir():
             found = package.load_from_disk(str(source))
         else:
-            found = package.load_dataset(str(source))
+            found = package.load_dataset(str(source), subset, split=split)
     except (OSError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise DataError(f"The data set '{source}' cannot be had: {reason}") from error
