@@ -10,11 +10,6 @@ LESSON = "lesson 10, Heads and neurons, fused"
 AXES = "component batch pos"
 
 
-def prepare():
-    with LiveBytes():  # its first use loads much of torch, which takes longer than all checks
-        torch.ones(1)
-
-
 def world():
     model, _, _, cache = run()
     directions = model.tokens_to_residual_directions(torch.tensor([3, 9]))

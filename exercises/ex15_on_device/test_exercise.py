@@ -1,7 +1,5 @@
 """What exercise 15 shows: the same numbers on every device, and nothing moved."""
 
-import importlib
-
 import torch
 
 from exercises.grader.accelerator import accelerator
@@ -9,12 +7,6 @@ from exercises.grader.kit import points
 
 TITLE = "run where the inputs are"
 LESSON = "lesson 11, Devices"
-
-
-def prepare():
-    importlib.import_module(
-        "torch.distributed.tensor"
-    )  # torch asks for it at the first use of accel
 
 
 def world(data="cpu", model="cpu"):
