@@ -57,6 +57,7 @@ class Sighting:
 
 def watch(checks_file: Path, answer_file: Path, limit: float) -> Sighting:
     """Run the checks on an answer, in a child, for at most `limit` seconds."""
+    checks_file, answer_file = checks_file.absolute(), answer_file.absolute()  # the child moves
     beside = set(os.listdir(answer_file.parent))
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
