@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -114,6 +115,24 @@ def test_every_lesson_gives_a_valid_notebook_with_the_install_cell_first():
         notebook = lesson.Lesson(file.stem, file.read_text()).notebook()
         nbformat.validate(notebook)
         assert "%pip install" in notebook.cells[0].source
+
+
+def test_every_documented_installation_is_pinned_and_of_this_folder():
+    """Somebody else's minicache is on PyPI, and an unpinned torch is gigabytes."""
+    files = [*ROOT.glob("*.md"), ROOT / ".ci" / "run"]
+    for folder in ("lessons", "exercises", "minicache", "tests"):
+        inside = (ROOT / folder).rglob("*.*")
+        files += [f for f in inside if f.suffix in (".md", ".py")]
+    commands = [
+        command
+        for file in files
+        if not file.name.startswith("test_")
+        for command in re.findall(r"pip install [^&\n]+", file.read_text())
+    ]
+    assert len(commands) >= 10
+    for command in commands:
+        assert "-c " in command
+        assert not re.search(r"\bminicache\b", command)
 
 
 def test_the_table_of_peers_is_what_was_measured():

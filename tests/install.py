@@ -1,0 +1,117 @@
+"""What the exercises' README tells to install and run, done as it stands, in new environments.
+
+This takes minutes and a network, so only `.ci/run` asks for it: `pytest tests/install.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from exercises.__main__ import release
+from exercises.grader.bank import HOME, exercises_in
+from tests.test_grader import block
+
+ROOT, EXERCISES = HOME.parent, exercises_in()
+# Nothing of the environment that the tests run in is to be found.
+FOLDERS = [folder for folder in os.environ["PATH"].split(os.pathsep) if ".venv" not in folder]
+KEPT = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COV", "VIRTUAL"))}
+
+
+def bare(venv: Path | None = None, **more: str) -> dict[str, str]:
+    """The environment variables of somebody who has at most this one venv."""
+    folders = [str(venv / "bin"), *FOLDERS] if venv else FOLDERS
+    return {**KEPT, "PATH": os.pathsep.join(folders), **more}
+
+
+def shell(script: str, folder: Path, env: dict[str, str]) -> str:
+    """What a script prints."""
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=folder, env=env, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def hand_in(folder: Path, name: str) -> None:
+    for exercise in EXERCISES:
+        shutil.copy(exercise.folder / "meta" / "solution.py", folder / name.format(exercise.name))
+
+
+def until(happened, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def students(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A student's copy, in which the first commands of its README have been run."""
+    copy = tmp_path_factory.mktemp("student") / "copy"
+    release(copy)
+    commands = re.search(r"```bash\n(.*?)```", (copy / "README.md").read_text(), re.S)[1]
+    shell(commands, copy, bare())
+    return copy
+
+
+def test_a_students_copy_installs_and_grades(students):
+    env = bare(students / ".venv")
+    shell("python -m exercises start my_answers", students, env)
+    hand_in(students / "my_answers", "{}.py")
+    assert "16 of 16 exercises" in shell("pytest exercises --answers my_answers", students, env)
+
+
+@pytest.mark.parametrize(
+    ("command", "file"),
+    [
+        ("ptw exercises -k getitem", "exercises/ex05_getitem/exercise.py"),
+        ("ptw watched --answers watched", "watched/ex05_getitem.py"),
+    ],
+)
+def test_the_watch_mode_grades_after_a_save(students, tmp_path, command, file):
+    (students / "watched").mkdir(exist_ok=True)
+    log = tmp_path / "log"
+    with log.open("w") as output:
+        watcher = subprocess.Popen(
+            command, shell=True, cwd=students, env=bare(students / ".venv"), stdout=output
+        )
+    try:
+        until(lambda: "Waiting" in log.read_text())
+        time.sleep(1)  # it says so a little after it begins to watch the files one by one
+        shutil.copy(EXERCISES[4].folder / "meta" / "solution.py", students / file)
+        until(lambda: re.search(r"ex05_getitem +passed", log.read_text()))
+    finally:
+        watcher.kill()
+
+
+def test_the_gradescope_example_installs_and_grades(tmp_path):
+    base = tmp_path / "autograder"
+    for name in ("results", "submission"):
+        (base / name).mkdir(parents=True)
+    shutil.copytree(ROOT, base / "source", ignore=shutil.ignore_patterns(".*", "*.egg-info"))
+    hand_in(base / "submission", "{}.py")
+    for name in ("setup.sh", "run_autograder"):
+        shell(block(name), tmp_path, bare(AUTOGRADER=str(base)))
+    results = json.loads((base / "results" / "results.json").read_text())
+    assert sum(one["score"] for one in results["tests"]) == sum(e.most for e in EXERCISES)
+
+
+def test_the_classroom_example_installs_and_grades(tmp_path):
+    workflow = re.search(r"```yaml\n(.*?)```", (HOME / "README.md").read_text(), re.S)[1]
+    copy, python = tmp_path / "repository", tmp_path / "python"
+    release(copy)
+    hand_in(copy / "exercises", "{}/exercise.py")
+    shell(f"python3 -m venv {python}", tmp_path, bare())  # what actions/setup-python gives
+    summary = tmp_path / "summary.md"
+    for command in re.findall(r"- run: (.*)", workflow):
+        shell(command, copy, bare(python, GITHUB_STEP_SUMMARY=str(summary)))
+    assert summary.read_text().count("passed") == 16
