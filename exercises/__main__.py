@@ -103,7 +103,7 @@ def main(argv: list[str] | None = None) -> int:
             )
         elif args.command == "release":
             release(args.folder)
-            print(f"Written to {args.folder / 'exercises'}.")
+            print(f"Written to {args.folder}. Its README.md says how to begin.")
         else:
             record()
     except OSError as error:

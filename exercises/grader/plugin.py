@@ -35,21 +35,18 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    asked = [Path(arg.partition("::")[0]).resolve() for arg in config.args]
-    if config.option.verbose == 0 and all(HOME in (path, *path.parents) for path in asked):
-        config.option.verbose = -1  # the scoreboard says it better
-
-
-def pytest_sessionstart(session: pytest.Session) -> None:
     torch.set_num_threads(1)  # before torch computes anything: a fork must find one thread
-    session.config.stash[RESULTS] = {}
-    session.config.stash[STARTED] = time.monotonic()
-    answers = session.config.option.answers
+    config.stash[RESULTS] = {}
+    config.stash[STARTED] = time.monotonic()
+    answers = config.getoption("answers", None)  # none, where pytest met us after reading options
     if answers is not None and not answers.is_dir():
         raise pytest.UsageError(
             f"--answers {answers}: there is no such folder. "
             f"Make one: python -m exercises start {answers}"
         )
+    asked = [Path(arg.partition("::")[0]).resolve() for arg in config.args]
+    if config.option.verbose == 0 and all(HOME in (path, *path.parents) for path in asked):
+        config.option.verbose = -1  # the scoreboard says it better
 
 
 def _is_exercise(item: pytest.Item) -> bool:
@@ -83,11 +80,11 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 def _graded(config: pytest.Config, folder: Path) -> Result:
     """The result of an exercise: graded once, however many of its checks are run."""
-    results, option = config.stash[RESULTS], config.option
+    results, option = config.stash[RESULTS], config.getoption
     if folder not in results:
         exercise = load(folder)
-        answer = exercise.answer(option.answers, option.solutions)
-        results[folder] = grade(exercise, answer, option.limit)
+        answer = exercise.answer(option("answers", None), option("solutions", False))
+        results[folder] = grade(exercise, answer, option("limit", LIMIT))
     return results[folder]
 
 
@@ -106,13 +103,12 @@ def pytest_terminal_summary(
     parts = ["", report.scoreboard(results), ""]
     if unfinished := next((r for r in results if r.status != "passed"), None):
         parts += [" the first unfinished ".center(78, "-"), report.feedback(unfinished), ""]
-        if config.option.hint:
+        if config.getoption("hint", False):
             parts += [report.next_hint(unfinished.exercise), ""]
     terminalreporter.ensure_newline()
     terminalreporter.write_line("\n".join(parts))
-    if config.option.scores:
-        seconds = time.monotonic() - config.stash[STARTED]
-        report.write_scores(results, config.option.scores, seconds)
+    if scores := config.getoption("scores", None):
+        report.write_scores(results, scores, time.monotonic() - config.stash[STARTED])
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as file:
             file.write(report.summary_table(results))
