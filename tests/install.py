@@ -1,4 +1,4 @@
-"""What the exercises' README tells to install and run, done as it stands, in new environments.
+"""What the exercises' README and the notebooks install, done as it stands, in new environments.
 
 This takes minutes and a network, so only `.ci/run` asks for it: `pytest tests/install.py`.
 """
@@ -13,11 +13,13 @@ import subprocess
 import time
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from exercises.__main__ import release
 from exercises.grader.bank import HOME, exercises_in
 from tests.test_grader import block
+from tests.test_lessons import lesson
 
 ROOT, EXERCISES = HOME.parent, exercises_in()
 # Nothing of the environment that the tests run in is to be found.
@@ -115,3 +117,16 @@ def test_the_classroom_example_installs_and_grades(tmp_path):
     for command in re.findall(r"- run: (.*)", workflow):
         shell(command, copy, bare(python, GITHUB_STEP_SUMMARY=str(summary)))
     assert summary.read_text().count("passed") == 16
+
+
+def test_a_notebook_installs_what_it_needs(tmp_path):
+    copy, venv = tmp_path / "repository", tmp_path / "jupyter"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "*.egg-info"))
+    page = (ROOT / "lessons" / "12_finding.md").read_text()  # one with a picture
+    nbformat.write(nbformat.from_dict(lesson.Lesson("page", page).notebook()), copy / "page.ipynb")
+    shell(f"python3 -m venv {venv}", copy, bare())
+    shell("pip install -c constraints.txt ipykernel nbclient nbformat", copy, bare(venv))
+    shell("jupyter execute --inplace page.ipynb", copy, bare(venv))
+    _, *cells = nbformat.read(copy / "page.ipynb", as_version=4).cells
+    shown = [output for cell in cells for output in cell.get("outputs", [])]
+    assert any("image/png" in output.get("data", {}) for output in shown)

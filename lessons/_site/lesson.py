@@ -170,8 +170,8 @@ class Lesson:
 INSTALL = """\
 from importlib.util import find_spec
 
-if find_spec("minicache") is None:  # then this notebook is to be run in the repository's folder
-    %pip install --quiet -c constraints.txt ".[plots]"
+if not all(map(find_spec, ("jaxtyping", "matplotlib"))):  # run this in the repository's folder
+    %pip install --quiet -c constraints.txt -e ".[plots]"
 %matplotlib inline"""
 
 
