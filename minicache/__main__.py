@@ -7,7 +7,7 @@ import sys
 from importlib import import_module
 from io import TextIOWrapper
 
-from minicache.guards import MinicacheError
+from minicache.guards import ConfigError, MinicacheError, nearest
 
 COMMANDS = {
     "tour": "take a trained model apart on one prompt (the default)",
@@ -20,12 +20,17 @@ COMMANDS = {
 def main(argv: list[str] | None = None) -> int:
     """Run a command. What a user did wrong becomes one line on stderr, and status 2."""
     arguments = sys.argv[1:] if argv is None else argv
-    named = bool(arguments) and arguments[0] in COMMANDS
-    command, rest = (arguments[0], arguments[1:]) if named else ("tour", arguments)
+    first = arguments[0] if arguments else "-"
+    command, rest = ("tour", arguments) if first.startswith("-") else (first, arguments[1:])
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # pragma: no branch  # not so only inside a test
             stream.reconfigure(errors="replace")  # an ASCII terminal gets ? for a bar
     try:
+        if command not in COMMANDS:
+            raise ConfigError(
+                f"There is no command {first!r}.{nearest(first, COMMANDS)} "
+                f"Give {', '.join(COMMANDS)}, or none for the tour."
+            )
         status: int = import_module(f"minicache.apps.{command}").main(rest)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as `head`, has seen enough

@@ -186,6 +186,14 @@ def test_a_closed_pipe_inside_the_process_ends_quietly(monkeypatch, tmp_path):
         assert main([]) == 0
 
 
+def test_a_misspelt_command_is_told_with_the_commands_that_there_are():
+    done = cli("harvst", "data.txt")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "There is no command 'harvst'. Nearest: 'harvest'." in done.stderr
+    assert all(command in done.stderr for command in COMMANDS)
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
 def test_help_names_the_commands():
     told = cli("--help").stdout
     assert all(command in told for command in COMMANDS if command != "tour")

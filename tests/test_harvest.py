@@ -376,6 +376,7 @@ def test_a_dry_run_counts_and_writes_nothing(command, tmp_path, capsys, data, mo
     ("arguments", "words"),
     [
         (["--names", "resid_pots1"], "no activation"),
+        (["--names", "z7"], "'blocks.7.attn.hook_z'. Nearest: 'blocks.1.attn.hook_z'"),
         (["--names", "blocks.*.hook_resid_pots"], "no activation 'blocks.*.hook_resid_pots'"),
         (["--names", "blocks.7.hook_resid_post"], "Nearest: 'blocks.1.hook_resid_post'"),
         (["--names", "z0", "--pos", "10"], "pos=10: give 1 or more; the model's n_ctx is 9"),

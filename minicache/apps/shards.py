@@ -242,8 +242,8 @@ def _matching(model: HookedTransformer, name: str) -> list[str]:
     pattern = name if set(name) & set("*?[") else get_act_name(name)
     if found := fnmatch.filter(model.hook_dict, pattern):
         return found
-    hint = nearest(name, model.hook_dict)
-    raise UnknownActivationError(f"This model has no activation {name!r}.{hint}")
+    hint = nearest(pattern, model.hook_dict)
+    raise UnknownActivationError(f"This model has no activation {pattern!r}.{hint}")
 
 
 def _fingerprint(model: HookedTransformer) -> str:
