@@ -317,6 +317,32 @@ def check_gradescope(results, earned):
     assert sum(test["score"] for test in results["tests"]) == earned
 
 
+# Windows has none of these, so nor has this pytest, and nor have the children that it starts.
+LIKE_WINDOWS = """
+import os, sys
+for name in ("fork", "setsid", "killpg"):
+    delattr(os, name)
+sys.modules["resource"] = None
+if __name__ == "__main__":
+    import pytest
+    sys.exit(pytest.main(sys.argv[1:]))
+"""
+
+
+def test_where_there_is_no_fork_a_new_python_grades(answers, tmp_path):
+    script = tmp_path / "like_windows.py"
+    script.write_text(LIKE_WINDOWS)
+    done = subprocess.run(
+        [sys.executable, script, "exercises", "-p", "no:cacheprovider", "--answers", answers,
+         "-k", "hook_point or run_with_cache or get_act_name"],
+        cwd=ROOT, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    first, third, fourth = board(done).values()
+    assert first == ("passed", FIRST.most, FIRST.most)
+    assert third[:2] == ("crashed", 0)
+    assert fourth[:2] == ("passed", fourth[2])
+
+
 def test_a_segfault_writes_nothing_to_the_terminal_but_its_line(tmp_path):
     (tmp_path / f"{FIRST.name}.py").write_text("import ctypes; ctypes.string_at(0)")
     done = pytest_in(ROOT, "exercises", "-k", FIRST.name, "--answers", tmp_path)
