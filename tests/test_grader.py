@@ -291,7 +291,10 @@ def test_a_folder_of_answers_is_graded_and_its_tests_are_not_collected(answers, 
     assert statuses == ["passed", "passed", "crashed", "passed"] + ["not started"] * 12
     assert "collected" not in done.stdout.replace("never collected", "")
     earned = sum(points for _, points, _ in board(done).values())
-    check_gradescope(json.loads(scores.read_text()), earned)
+    graded = json.loads(scores.read_text())
+    check_gradescope(graded, earned)
+    missing = next(one["output"] for one in graded["tests"] if one["name"].startswith("ex05"))
+    assert f"There is no file {answers / 'ex05_getitem.py'}." in " ".join(missing.split())
     suite = ET.parse(xml).getroot().find("testsuite")
     checks = sum(len(exercise.checks) for exercise in EXERCISES)
     right = sum(len(EXERCISES[i].checks) for i in (0, 1, 3))

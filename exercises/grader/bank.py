@@ -51,8 +51,8 @@ class Exercise:
             return self.folder / "meta" / "solution.py"
         if answers is None:
             return self.stub
-        flat = answers / f"{self.name}.py"
-        return flat if flat.is_file() else answers / self.name / "exercise.py"
+        flat, nested = answers / f"{self.name}.py", answers / self.name / "exercise.py"
+        return nested if nested.is_file() and not flat.exists() else flat
 
 
 @dataclass(frozen=True)

@@ -51,11 +51,11 @@ def feedback(result: Result) -> str:
 
 
 def _wrapped(text: str, width: int) -> str:
-    """Wrapped line by line, so that what stands in lines of its own stays so."""
-    lines = []
+    """Wrapped line by line, so that what stands in lines of its own stays so. Paths stay whole."""
+    lines, whole = [], {"break_on_hyphens": False, "break_long_words": False}
     for line in text.splitlines():
         later = " " * len(re.match(r"\s*((came|expected):\s+)?", line)[0])
-        lines += textwrap.wrap(line, width, subsequent_indent=later, break_on_hyphens=False) or [""]
+        lines += textwrap.wrap(line, width, subsequent_indent=later, **whole) or [""]
     return "\n".join(lines)
 
 
