@@ -103,8 +103,10 @@ class HookedTransformer(HookedRootModule):
         Args:
             name_or_path: A folder, an alias (`gpt2`, `tiny-stories-1M`) or a hub's `owner/name`.
             revision: Of a model on the hub: a branch, a tag or a commit.
-            fold_ln, center_writing_weights, center_unembed: See `minicache.processing`. Unlike in
-                TransformerLens, none is done unless asked for.
+            fold_ln: See `minicache.processing`. Unlike in TransformerLens, none of the three steps
+                is done unless asked for.
+            center_writing_weights: See there.
+            center_unembed: See there.
 
         Raises:
             ModelFileError: there is no model there, or its files do not fit together.

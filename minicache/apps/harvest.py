@@ -59,7 +59,8 @@ def harvest(
     At most one shard and one batch are in memory. The model stays where it is.
 
     Args:
-        rank, world: This process is number `rank` of `world`, and every world-th shard is its own.
+        rank: The number of this process. Every world-th shard is its own.
+        world: How many processes there are.
 
     Raises:
         ConfigError, DataError: the folder holds another harvest. Nothing has been written then.

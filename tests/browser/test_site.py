@@ -39,7 +39,7 @@ def site(tmp_path_factory):
     """The address of the site, built from this checkout and served on loopback."""
     folder = tmp_path_factory.mktemp("site")
     env = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", folder]
     subprocess.run(list(map(str, command)), cwd=ROOT, env=env, check=True)
     server = http.server.ThreadingHTTPServer(
         ("127.0.0.1", 0), partial(Quiet, directory=str(folder))
