@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 from exercises.grader.accelerator import accelerator
 from minicache import HookedTransformer
 
+pytest.register_assert_rewrite("tests.worlds")  # so that its asserts hold under -O too
 torch.set_num_threads(1)
 # Before the first backward, when autograd counts the devices that there are. And its first tensor
 # makes torch load more of itself: here once, and not in every graded child.
