@@ -214,7 +214,7 @@ def _ids(cache: Cached, tokens: Tokens, lead: torch.Size) -> Int[Tensor, "*lead_
             f"tokens of shape {_shown(ids)} do not fit a stack of [*batch, pos] {tuple(lead)}. "
             f"Give one token, or one for each item, or one for each item and position."
         )
-    return ids.reshape(*ids.shape, *(1 for _ in lead[ids.ndim :]))
+    return ids.reshape((*ids.shape, *(1 for _ in lead[ids.ndim :])))
 
 
 def _shown(ids: Tensor) -> str:

@@ -27,7 +27,7 @@ class Attached:
     """One hook on one hook point. Compared by identity: the same function may be attached twice."""
 
     user_hook: HookFunction
-    is_permanent: bool = False
+    is_permanent: bool
 
 
 class HookPoint(nn.Module):

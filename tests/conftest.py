@@ -22,6 +22,9 @@ settings.register_profile(
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
+settings.register_profile(
+    "thorough", settings.get_profile("minicache"), max_examples=1000, derandomize=False
+)
 settings.load_profile("minicache")
 
 

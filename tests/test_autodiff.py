@@ -66,7 +66,7 @@ def test_leaving_the_context_gives_back_what_was_there_even_after_an_exception(m
 
 def test_the_global_toggle_outlives_the_function_that_called_it(caplog):
     def careless():
-        toggle_autodiff(False)
+        toggle_autodiff()  # off, unless told otherwise
 
     try:
         careless()

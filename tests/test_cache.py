@@ -117,6 +117,14 @@ def test_each_way_to_be_absent_has_its_own_exception_and_advice():
             assert word in str(caught.value)
 
 
+def test_a_tuple_of_a_name_alone_is_an_address():
+    cache = run(random_model(2), tokens(1, 3)).cache
+    assert cache["embed",] is cache["hook_embed"]
+    for address in ((), ("q", 0, "attn", 0)):
+        with pytest.raises(AddressTypeError, match="is no address"):
+            cache[address]
+
+
 def test_a_cache_is_a_read_only_mapping_with_an_identity_of_its_own():
     cache = run(random_model(), tokens(2, 3)).cache
     assert len(cache) == len(list(cache)) == len(cache.keys()) == len(list(cache.values()))

@@ -160,6 +160,19 @@ def test_a_context_can_leave_its_hooks_on_and_clear_contexts():
     assert model.hook_out.ctx == {}
 
 
+def test_notes_stay_when_a_context_is_left():
+    model = Toy()
+
+    def count(tensor, hook):
+        hook.ctx["runs"] = hook.ctx.get("runs", 0) + 1
+
+    for _ in range(2):
+        model.run_with_hooks(INPUT, fwd_hooks=[("hook_out", count)])
+    with model.hooks([("hook_out", count)]):
+        model(INPUT)
+    assert model.hook_out.ctx == {"runs": 3}
+
+
 def test_nested_contexts_take_off_their_own_hooks_only():
     model = Toy()
     with model.hooks([("hook_out", nothing)]):
@@ -381,6 +394,8 @@ def test_hook_points_know_their_layer_and_show_their_hooks():
     point.add_perma_hook(nothing)
     assert point.layer() == 1
     assert repr(point) == "HookPoint(2 fwd)"
+    model.reset_hooks()
+    assert repr(point) == "HookPoint(1 fwd)"
     with pytest.raises(UnknownActivationError, match="is in no block"):
         model.hook_embed.layer()
 
@@ -389,6 +404,13 @@ def test_mod_dict_holds_every_module_and_hook_dict_the_hook_points():
     model = Toy()
     assert set(model.mod_dict) == {"first", "second", "hook_middle", "hook_out"}
     assert set(model.hook_dict) == {"hook_middle", "hook_out"}
+
+
+def test_a_hook_goes_one_way():
+    point = HookPoint()
+    with pytest.raises(HookError, match="dir='both': a hook runs 'fwd' or 'bwd'"):
+        point.add_hook(nothing, dir="both")
+    assert point.fwd_hooks == point.bwd_hooks == []
 
 
 @pytest.mark.parametrize("direction", ["forward", "", None])

@@ -148,9 +148,10 @@ def test_every_wrong_configuration_has_its_message(changed, words):
     assert words in str(caught.value)
 
 
-def test_sizes_left_out_are_gpt2s():
+def test_what_is_left_out_is_as_in_gpt2():
     cfg = HookedTransformerConfig(**GOOD)
     assert (cfg.n_heads, cfg.d_mlp) == (2, 32)
+    assert (cfg.act_fn, cfg.use_attn_scale, cfg.attn_only) == ("gelu_new", True, False)
 
 
 def test_a_seed_fixes_the_first_weights_and_leaves_torchs_generator_alone():

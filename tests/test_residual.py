@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minicache.guards import ConfigError, LayerRangeError, MissingActivationError, TokenError
+from minicache.slices import Slice
 from tests.worlds import Run, assert_close, axis_slices, random_model, run, runs, tokens
 
 BOTH_DTYPES = st.sampled_from([torch.float32, torch.float64]).flatmap(lambda d: runs(dtype=d))
@@ -211,16 +212,28 @@ def test_fused_attribution_is_attribution_of_the_built_stack(one, data):
     wrong = data.draw(st.none() | token_choices(one, like=ids))
     place = data.draw(st.integers(0, one.model.cfg.n_layers))
     neurons = data.draw(axis_slices(7))
-    heads, names = one.cache.head_logit_attrs(ids, wrong, place, return_labels=True)
-    stack, labels = one.cache.stack_head_results(place, return_labels=True)
+    cut = data.draw(axis_slices(one.tokens.shape[-1]))
+    if torch.as_tensor(ids).shape == one.tokens.shape:
+        ids = Slice(cut).apply(ids, dim=-1)
+        wrong = None if wrong is None else Slice(cut).apply(wrong, dim=-1)
+    heads, names = one.cache.head_logit_attrs(ids, wrong, place, cut, return_labels=True)
+    stack, labels = one.cache.stack_head_results(place, True, pos_slice=cut)
     assert names == labels
-    assert_close(heads, one.cache.logit_attrs(stack, ids, wrong))
-    fused, names = one.cache.neuron_logit_attrs(
-        ids, wrong, place, neuron_slice=neurons, return_labels=True
-    )
-    stack, labels = one.cache.stack_neuron_results(place, None, neurons, return_labels=True)
+    assert_close(heads, one.cache.logit_attrs(stack, ids, wrong, pos_slice=cut))
+    fused, names = one.cache.neuron_logit_attrs(ids, wrong, place, cut, neurons, return_labels=True)
+    stack, labels = one.cache.stack_neuron_results(place, cut, neurons, return_labels=True)
     assert names == labels
-    assert_close(fused, one.cache.logit_attrs(stack, ids, wrong))
+    assert_close(fused, one.cache.logit_attrs(stack, ids, wrong, pos_slice=cut))
+
+
+def test_one_position_of_a_run_without_a_batch_axis_has_a_share_of_each_row():
+    cache = run(random_model(), tokens(1, 4)).cache
+    whole = cache.head_logit_attrs(3)[:, 0, -1]
+    alone = cache.remove_batch_dim()
+    stack = alone.stack_head_results(pos_slice=-1)
+    assert_close(alone.head_logit_attrs(3, pos_slice=-1), whole)
+    assert_close(alone.logit_attrs(stack, 3, pos_slice=-1, has_batch_dim=False), whole)
+    assert alone.logit_constant(3, pos_slice=-1).shape == ()
 
 
 def token_choices(one: Run, like: object = None) -> st.SearchStrategy:
@@ -239,7 +252,7 @@ def token_choices(one: Run, like: object = None) -> st.SearchStrategy:
 def logits_of(one: Run, ids: torch.Tensor, cut: int | None) -> torch.Tensor:
     logits = one.logits if cut is None else one.logits[..., cut, :]
     lead = logits.shape[:-1]
-    index = ids.reshape(*ids.shape, *[1] * (len(lead) - ids.ndim)).expand(lead)
+    index = ids.reshape((*ids.shape, *[1] * (len(lead) - ids.ndim))).expand(lead)
     return logits.gather(-1, index[..., None])[..., 0]
 
 

@@ -78,7 +78,8 @@ def test_every_form_of_input(asked, mode, taken):
     made = Slice(asked)
     assert made.mode == mode
     assert made.indices(5).tolist() == taken
-    assert repr(made).startswith("Slice(")
+    again = eval(repr(made), {"Slice": Slice})
+    assert (again.mode, again.indices(5).tolist()) == (mode, taken)
 
 
 @pytest.mark.parametrize(
@@ -109,6 +110,8 @@ def test_an_index_out_of_range_names_the_axis_its_size_and_the_index(asked, word
     for word in words:
         assert word in str(caught.value)
     assert isinstance(caught.value, IndexError)
+    with pytest.raises(SliceRangeError, match="size 5"):
+        Slice(asked).indices(5)
 
 
 def test_an_axis_that_is_not_there_raises():
