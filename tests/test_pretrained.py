@@ -130,7 +130,7 @@ def test_words_and_weights_must_agree_in_number(folder):
 
 
 def test_a_vocabulary_checks_itself():
-    with pytest.raises(TokenError, match="repeats"):
-        WordTokenizer(["<pad>", "<bos>", "a", "a"])
+    with pytest.raises(TokenError, match=r"repeats \['a'\]"):
+        WordTokenizer(["<pad>", "<bos>", "a", "b", "a"])
     with pytest.raises(TokenError, match="begins with"):
         WordTokenizer(["a"])
