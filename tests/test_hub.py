@@ -18,7 +18,7 @@ import pytest
 import torch
 from hypothesis import given
 from safetensors.torch import save_file
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from minicache import HookedTransformer, processing
 from minicache.guards import MissingPackageError, ModelFileError
@@ -101,6 +101,11 @@ def folder(tmp_path):
             words = {word: n for n, word in enumerate("a <|endoftext|> b c d e f g h i j".split())}
             made = Tokenizer(models.WordLevel(words, unk_token="a"))
             made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+            # As many do, it would begin each text by itself, and leave that out when it writes.
+            made.add_special_tokens(["<|endoftext|>"])
+            made.post_processor = processors.TemplateProcessing(
+                single="<|endoftext|> $A", special_tokens=[("<|endoftext|>", 1)]
+            )
             made.save(str(where / "tokenizer.json"))
         return where
 
@@ -139,7 +144,7 @@ def test_neo_has_local_layers_no_scale_and_no_q_k_v_biases(folder):
 def test_its_tokenizer_reads_and_writes_text(folder):
     model = HookedTransformer.from_pretrained(folder(tokenizer=True))
     assert model.to_tokens("b c j").tolist() == [[1, 2, 3, 10]]
-    assert model.to_string([2, 3, 10]) == "b c j"
+    assert model.to_string([1, 2, 3, 10]) == "<|endoftext|> b c j"
     assert model.to_single_token("c") == 3
     assert model("b c j").shape == (1, 4, 11)
     without = HookedTransformer.from_pretrained(folder(GPT2, "sharded"))

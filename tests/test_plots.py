@@ -23,6 +23,53 @@ def test_each_picture_shows_what_it_was_given():
         assert axes.get_xscale() == axes.get_yscale() == scale
 
 
+def test_each_head_is_drawn_in_its_layers_row():
+    figure = plots.heat_map([1.0, -2.0, 3.0, 0.0, 0.5, -4.0], 2, "shares")
+    axes, colours = figure.axes  # the second tells which colour is which number
+    assert axes.images[0].get_array().tolist() == [[1.0, -2.0, 3.0], [0.0, 0.5, -4.0]]
+    assert axes.images[0].get_clim() == colours.get_ylim() == (-4.0, 4.0)
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["H0", "H1", "H2"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["L0", "L1"]
+    written = {text.get_position(): text.get_text() for text in axes.texts}
+    assert written == {
+        (0, 0): "+1.0", (1, 0): "-2.0", (2, 0): "+3.0",
+        (0, 1): "+0.0", (1, 1): "+0.5", (2, 1): "-4.0",
+    }  # fmt: skip
+    assert axes.get_title() == "shares"
+    assert plots.heat_map([0.0, 0.0], 1).axes[0].images[0].get_clim() == (-1.0, 1.0)
+
+
+@pytest.mark.parametrize(("versus", "words"), [(None, "'Mary'"), ("John", "'Mary' less 'John'")])
+def test_the_heads_picture_says_whose_logit_it_is(monkeypatch, versus, words):
+    drawn = []
+    monkeypatch.setattr(plots, "_save", lambda figure, file: drawn.append((figure, file)))
+    heads = [{"share": 1.0}, {"share": 2.0}]
+    plots.head_attributions({"heads": heads, "answer": "Mary", "versus": versus}, 1, "heads.svg")
+    ((figure, file),) = drawn
+    assert figure.axes[0].get_title() == f"What each head adds to the logit of {words}"
+    assert file == "heads.svg"
+
+
+def test_the_bytes_are_drawn_in_megabytes_against_batch_and_layers(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(plots, "_save", lambda figure, file: drawn.append(figure))
+    plots.saved_bytes(
+        {
+            "sweep": [{"batch": n, "exact": n * 2e6, "predicted": n * 2e6 + 1} for n in (1, 2)],
+            "layers": [{"layers": n, "predicted": n * 3e6} for n in (1, 2, 4)],
+        },
+        "bytes.svg",
+    )
+    left, right = drawn[0].axes
+    exact, predicted = left.lines
+    assert (exact.get_label(), predicted.get_label()) == ("exact", "predicted")
+    assert exact.get_xydata().tolist() == [[1, 2], [2, 4]]
+    assert right.lines[0].get_xydata().tolist() == [[1, 3], [2, 6], [4, 12]]
+    assert (left.get_xlabel(), right.get_xlabel()) == ("batch size", "layers")
+    assert "MB" in left.get_ylabel()
+    assert "MB" in right.get_ylabel()
+
+
 def test_without_matplotlib_the_command_that_brings_it_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingPackageError, match="pip install"):
