@@ -226,6 +226,26 @@ def test_fused_attribution_is_attribution_of_the_built_stack(one, data):
     assert_close(fused, one.cache.logit_attrs(stack, ids, wrong, pos_slice=cut))
 
 
+@pytest.mark.parametrize(
+    ("analysis", "arguments"),
+    [
+        ("accumulated_resid", ()),
+        ("decompose_resid", ()),
+        ("stack_head_results", ()),
+        ("get_full_resid_decomposition", ()),
+        ("head_logit_attrs", (3,)),
+        ("neuron_logit_attrs", (3,)),
+    ],
+)
+def test_an_analysis_goes_to_the_end_unless_told_otherwise(analysis, arguments):
+    model = random_model(3)
+    method = getattr(run(model, tokens(2, 3)).cache, analysis)
+    whole, labels = method(*arguments, layer=3, return_labels=True)
+    default, same = method(*arguments, return_labels=True)
+    assert torch.equal(default, whole)
+    assert same == labels
+
+
 def test_one_position_of_a_run_without_a_batch_axis_has_a_share_of_each_row():
     cache = run(random_model(), tokens(1, 4)).cache
     whole = cache.head_logit_attrs(3)[:, 0, -1]

@@ -62,6 +62,7 @@ def test_unwrap_keeps_the_axis_of_an_int_and_changes_nothing_else(case):
         ((3,), "slice", [0, 1, 2]),
         ((1, 3), "slice", [1, 2]),
         ((1, None, 2), "slice", [1, 3]),
+        ((1, 4, 1), "slice", [1, 2, 3]),
         (slice(1, 3), "slice", [1, 2]),
         ([0, -1], "array", [0, 4]),
         ([], "array", []),
@@ -125,7 +126,8 @@ def test_an_empty_axis_has_no_index():
 
 
 def test_indices_without_a_size_are_known_only_for_an_index_from_the_start():
-    assert Slice(3).indices().tolist() == [3]
+    for index in (3, 0):
+        assert Slice(index).indices().tolist() == [index]
     for asked in (-1, (2,), None):
         with pytest.raises(SliceError, match="size of the axis"):
             Slice(asked).indices()
