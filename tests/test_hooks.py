@@ -160,6 +160,19 @@ def test_a_context_can_leave_its_hooks_on_and_clear_contexts():
     assert model.hook_out.ctx == {}
 
 
+def test_of_a_function_attached_twice_a_context_takes_off_its_own():
+    model, calls = Toy(), []
+
+    def one(tensor, hook):
+        calls.append("one")
+
+    model.add_hook("hook_out", one)
+    model.add_hook("hook_out", lambda tensor, hook: calls.append("other"))
+    model.run_with_hooks(INPUT, fwd_hooks=[("hook_out", one)])
+    model(INPUT)
+    assert calls == ["one", "other", "one", "one", "other"]
+
+
 def test_notes_stay_when_a_context_is_left():
     model = Toy()
 
