@@ -425,6 +425,11 @@ def block(title):
     return re.search(rf"`{title}`:\n\n```bash\n(.*?)```", text, re.S)[1]
 
 
+def classroom_commands():
+    workflow = re.search(r"```yaml\n(.*?)```", (HOME / "README.md").read_text(), re.S)[1]
+    return re.findall(r"- run: (.*)", workflow)
+
+
 def test_the_gradescope_example_works_in_gradescopes_layout(answers, tmp_path):
     base = tmp_path / "autograder"
     (base / "results").mkdir(parents=True)
@@ -444,8 +449,7 @@ def test_the_gradescope_example_works_in_gradescopes_layout(answers, tmp_path):
 
 
 def test_the_classroom_example_works_in_a_students_repository(tmp_path):
-    workflow = re.search(r"```yaml\n(.*?)```", (HOME / "README.md").read_text(), re.S)[1]
-    command = re.search(r"- run: python -m (pytest exercises .*)", workflow)[1]
+    _, command = classroom_commands()
     copy = tmp_path / "repository"
     exercises_command("release", copy)
     for exercise in EXERCISES:
@@ -454,7 +458,9 @@ def test_the_classroom_example_works_in_a_students_repository(tmp_path):
             copy / "exercises" / exercise.name / "exercise.py",
         )
     summary = tmp_path / "summary.md"
-    done = pytest_in(copy, *command.split()[1:], GITHUB_STEP_SUMMARY=str(summary))
+    done = pytest_in(
+        copy, *command.removeprefix("python -m pytest ").split(), GITHUB_STEP_SUMMARY=str(summary)
+    )
     assert done.returncode == 0, done.stdout
     assert summary.read_text().count("passed") == 16
     assert (copy / "results.xml").exists()

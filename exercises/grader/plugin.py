@@ -6,6 +6,7 @@ import os
 import time
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -15,6 +16,13 @@ from exercises.grader.bank import HOME, LIMIT, Result, grade, load
 
 RESULTS = pytest.StashKey[dict[Path, Result]]()
 STARTED = pytest.StashKey[float]()
+OPTIONS: dict[str, dict[str, Any]] = {
+    "hint": {"action": "store_true", "help": "the next hint of the first unfinished"},
+    "solutions": {"action": "store_true", "help": "grade the reference solutions"},
+    "answers": {"type": Path, "help": "grade the files in this folder"},
+    "scores": {"type": Path, "help": "write Gradescope's results.json there"},
+    "limit": {"type": float, "default": LIMIT, "help": "seconds for one answer"},
+}
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -27,18 +35,17 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
             for name in {folder, folder.resolve()}:
                 pluginmanager.register(ModuleType("not_run"), str(name / "conftest.py"))
     group = parser.getgroup("exercises")
-    group.addoption("--hint", action="store_true", help="the next hint of the first unfinished")
-    group.addoption("--solutions", action="store_true", help="grade the reference solutions")
-    group.addoption("--answers", type=Path, help="grade the files in this folder")
-    group.addoption("--scores", type=Path, help="write Gradescope's results.json there")
-    group.addoption("--limit", type=float, default=LIMIT, help="seconds for one answer")
+    for name, how in OPTIONS.items():
+        group.addoption(f"--{name}", **how)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     torch.set_num_threads(1)  # before torch computes anything: a fork must find one thread
     config.stash[RESULTS] = {}
     config.stash[STARTED] = time.monotonic()
-    answers = config.getoption("answers", None)  # none, where pytest met us after reading options
+    for name, how in OPTIONS.items():  # missing where pytest met us after it had read its options
+        vars(config.option).setdefault(name, how.get("default"))
+    answers = config.option.answers
     if answers is not None and not answers.is_dir():
         raise pytest.UsageError(
             f"--answers {answers}: there is no such folder. "
@@ -80,11 +87,11 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 def _graded(config: pytest.Config, folder: Path) -> Result:
     """The result of an exercise: graded once, however many of its checks are run."""
-    results, option = config.stash[RESULTS], config.getoption
+    results, option = config.stash[RESULTS], config.option
     if folder not in results:
         exercise = load(folder)
-        answer = exercise.answer(option("answers", None), option("solutions", False))
-        results[folder] = grade(exercise, answer, option("limit", LIMIT))
+        answer = exercise.answer(option.answers, option.solutions)
+        results[folder] = grade(exercise, answer, option.limit)
     return results[folder]
 
 
@@ -103,11 +110,11 @@ def pytest_terminal_summary(
     parts = ["", report.scoreboard(results), ""]
     if unfinished := next((r for r in results if r.status != "passed"), None):
         parts += [" the first unfinished ".center(78, "-"), report.feedback(unfinished), ""]
-        if config.getoption("hint", False):
+        if config.option.hint:
             parts += [report.next_hint(unfinished.exercise), ""]
     terminalreporter.ensure_newline()
     terminalreporter.write_line("\n".join(parts))
-    if scores := config.getoption("scores", None):
+    if scores := config.option.scores:
         report.write_scores(results, scores, time.monotonic() - config.stash[STARTED])
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as file:
