@@ -6,35 +6,27 @@
 >>> cache["pattern", -1].shape
 torch.Size([1, 2, 6, 6])
 
-Modules, in reading order: guards, names, slices, hook_point, hooks, residual, components,
-attribution, autodiff, cache, hub, pretrained, layers, live, memory, processing, model, plots, and
-the apps that `python -m minicache` runs.
+The folders say what belongs together, and `pyproject.toml` (import-linter's layers) in which order
+to read them: an import points only upwards.
 """
 
 from minicache import (
-    attribution,
+    analysis,
     autodiff,
     cache,
-    components,
-    guards,
+    errors,
+    harvest,
     hooks,
-    hub,
-    layers,
-    live,
     memory,
     model,
     names,
-    pretrained,
-    processing,
-    residual,
     slices,
 )
 from minicache.autodiff import toggle_autodiff
 from minicache.cache import ActivationCache
-from minicache.guards import MinicacheError
+from minicache.errors import MinicacheError
 from minicache.hooks import HookedRootModule, HookPoint
-from minicache.live import compare_modes
-from minicache.memory import predict_saved_bytes, saved_for_backward
+from minicache.memory import compare_modes, predict_saved_bytes, saved_for_backward
 from minicache.model import HookedTransformer, HookedTransformerConfig
 from minicache.names import get_act_name
 from minicache.slices import Slice
@@ -47,24 +39,18 @@ __all__ = [
     "HookedTransformerConfig",
     "MinicacheError",
     "Slice",
-    "attribution",
+    "analysis",
     "autodiff",
     "cache",
     "compare_modes",
-    "components",
+    "errors",
     "get_act_name",
-    "guards",
+    "harvest",
     "hooks",
-    "hub",
-    "layers",
-    "live",
     "memory",
     "model",
     "names",
     "predict_saved_bytes",
-    "pretrained",
-    "processing",
-    "residual",
     "saved_for_backward",
     "slices",
     "toggle_autodiff",

@@ -7,7 +7,7 @@ import sys
 from importlib import import_module
 from io import TextIOWrapper
 
-from minicache.guards import ConfigError, MinicacheError, nearest
+from minicache.errors import ConfigError, MinicacheError, nearest
 
 COMMANDS = {
     "tour": "take a trained model apart on one prompt (the default)",
@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> int:
                 f"There is no command {first!r}.{nearest(first, COMMANDS)} "
                 f"Give {', '.join(COMMANDS)}, or none for the tour."
             )
-        status: int = import_module(f"minicache.apps.{command}").main(rest)
+        status: int = import_module(f"minicache.cli.{command}").main(rest)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

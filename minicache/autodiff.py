@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import torch
 
-from minicache.guards import AddressTypeError, logger
+from minicache.errors import AddressTypeError, logger
 
 __all__ = ["toggle_autodiff"]
 

@@ -15,8 +15,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from minicache import attribution, autodiff, components, residual
-from minicache.guards import (
+from minicache import autodiff
+from minicache.analysis import attribution, components, residual
+from minicache.errors import (
     AddressTypeError,
     BatchSizeError,
     MissingActivationError,

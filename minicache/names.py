@@ -12,7 +12,7 @@ from functools import lru_cache
 from types import NoneType
 from typing import Final
 
-from minicache.guards import AddressTypeError, LayerRangeError, UnknownActivationError, nearest
+from minicache.errors import AddressTypeError, LayerRangeError, UnknownActivationError, nearest
 
 __all__ = ["block_layer", "get_act_name", "pos_axis", "split_act_name", "stream_place"]
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from minicache.guards import optional
+from minicache.errors import optional
 
 __all__ = ["attention", "bars", "curves", "head_attributions", "heat_map", "saved_bytes"]
 
@@ -18,7 +18,7 @@ def head_attributions(findings: dict[str, Any], n_layers: int, file: str | Path)
     """Draw what each head adds to the answer's logit: a row a layer, a column a head.
 
     Args:
-        findings: As `minicache.apps.tour.look` gathers them.
+        findings: As `minicache.cli.tour.look` gathers them.
         file: The SVG to write.
 
     Raises:
@@ -61,7 +61,7 @@ def saved_bytes(findings: dict[str, Any], file: str | Path) -> None:
     """Draw what autodiff keeps against the batch size and the number of layers.
 
     Args:
-        findings: As `minicache.apps.memory.look` gathers them.
+        findings: As `minicache.cli.memory.look` gathers them.
         file: The SVG to write.
 
     Raises:

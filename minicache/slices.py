@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from minicache.guards import SliceError, SliceRangeError
+from minicache.errors import SliceError, SliceRangeError
 
 __all__ = ["Slice", "SliceInput"]
 

@@ -13,8 +13,8 @@ from rich.progress import Progress
 
 import minicache
 from minicache.__main__ import COMMANDS, main
-from minicache.apps import tour
-from minicache.apps.train import main as train_main
+from minicache.cli import tour
+from minicache.cli.train import main as train_main
 
 
 def cli(*arguments, text=True, **environment):
@@ -227,7 +227,7 @@ def test_training_writes_a_folder_that_loads_and_that_the_tour_can_show(tmp_path
 
 
 def test_training_twice_from_one_seed_gives_the_same_weights():
-    from minicache.apps.train import train
+    from minicache.cli.train import train
 
     quiet = Progress(disable=True)
     one, two = (train(1, 5, 3, quiet, checkpoints=1)[0].state_dict() for _ in range(2))
@@ -235,7 +235,8 @@ def test_training_twice_from_one_seed_gives_the_same_weights():
 
 
 def test_the_tour_of_a_model_with_other_words_finds_a_phrase_of_its_own(tmp_path):
-    from minicache.pretrained import Parts, WordTokenizer, save_parts
+    from minicache.model.loading import Parts, save_parts
+    from minicache.model.tokenizers import WordTokenizer
 
     cfg = minicache.HookedTransformerConfig(
         n_layers=1, d_model=8, n_ctx=8, d_head=4, d_vocab=5, attn_only=True, seed=0

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from minicache import HookedTransformer, Slice, get_act_name
-from minicache.guards import (
+from minicache.errors import (
     AddressTypeError,
     BatchSizeError,
     ConfigError,

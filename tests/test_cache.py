@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minicache import ActivationCache
-from minicache.guards import (
+from minicache.errors import (
     AddressTypeError,
     BatchSizeError,
     LayerRangeError,

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from minicache import HookedTransformer, compare_modes, saved_for_backward
 from minicache.__main__ import main
-from minicache.apps import methods
+from minicache.memory import methods
 from tests.test_devices import ALLOWED, ANALYSES, REFUSED
 from tests.worlds import random_model, tokens
 

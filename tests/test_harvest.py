@@ -28,11 +28,13 @@ from safetensors.torch import load_file
 
 from minicache import HookedTransformer
 from minicache.__main__ import main
-from minicache.apps import harvest as app
-from minicache.apps.shards import Plan, bytes_a_token, row_shape, survey, write_index
-from minicache.guards import ConfigError, DataError, MinicacheError
-from minicache.live import LiveBytes
-from minicache.pretrained import Parts, WordTokenizer, save_parts
+from minicache.cli import harvest as cli
+from minicache.errors import ConfigError, DataError, MinicacheError
+from minicache.harvest import run as app
+from minicache.harvest.shards import Plan, bytes_a_token, row_shape, survey, write_index
+from minicache.memory.live import LiveBytes
+from minicache.model.loading import Parts, save_parts
+from minicache.model.tokenizers import WordTokenizer
 from tests.worlds import N_CTX, random_model
 
 WORDS = ["<pad>", "<bos>", *"a b c d e f g h i".split()]
@@ -308,9 +310,9 @@ def test_a_peer_that_is_gone_is_told_in_one_line(monkeypatch):
     def gone():
         raise RuntimeError("Connection closed by peer")
 
-    monkeypatch.setattr(app.distributed, "barrier", gone)
+    monkeypatch.setattr(cli.distributed, "barrier", gone)
     with pytest.raises(MinicacheError, match="Another process of this harvest stopped"):
-        app._wait_for_all(2)
+        cli._wait_for_all(2)
 
 
 def test_a_folder_that_machines_do_not_share_is_told(model, tmp_path):
@@ -428,7 +430,7 @@ def test_a_folder_of_another_harvest_is_not_touched(change, words, command, tmp_
     (out / "shard-000003.safetensors").unlink()  # there would be something to do
     del before["shard-000003.safetensors"]
     if "shipped" in change:
-        change = ["--model", str(Path(app.__file__).parents[1] / "tiny"), "--pos", "9"]
+        change = ["--model", str(Path(app.__file__).parents[1] / "model" / "tiny"), "--pos", "9"]
     assert main(command(out, *change)) == 2
     assert words in capsys.readouterr().err
     assert files(out) == before

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minicache import HookedRootModule, HookPoint
-from minicache.guards import BatchSizeError, HookError, UnknownActivationError
+from minicache.errors import BatchSizeError, HookError, UnknownActivationError
 from tests.worlds import Toy, models, random_model, tokens
 
 INPUT = torch.tensor([[1.0, -2.0, 3.0]])

@@ -20,9 +20,10 @@ from hypothesis import given
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from minicache import HookedTransformer, processing
-from minicache.guards import MissingPackageError, ModelFileError
-from minicache.hub import ALIASES, is_name
+from minicache import HookedTransformer
+from minicache.errors import MissingPackageError, ModelFileError
+from minicache.model import processing
+from minicache.model.huggingface import ALIASES, is_name
 from tests.worlds import models as small_models
 from tests.worlds import tokens
 

@@ -24,10 +24,10 @@ from minicache import (
     saved_for_backward,
 )
 from minicache.__main__ import main
-from minicache.apps import memory as app
-from minicache.apps import methods
-from minicache.guards import ConfigError, MissingPackageError
-from minicache.live import LiveBytes
+from minicache.cli import memory as app
+from minicache.errors import ConfigError, MissingPackageError
+from minicache.memory import methods
+from minicache.memory.live import LiveBytes
 from tests.worlds import random_model, tokens
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minicache import HookedTransformer, HookedTransformerConfig
-from minicache.guards import ConfigError, LayerRangeError, TokenError, UnknownWordError
+from minicache.errors import ConfigError, LayerRangeError, TokenError, UnknownWordError
 from tests.worlds import D_VOCAB, N_CTX, assert_close, models, random_model, tokens
 
 GOOD = dict(n_layers=2, d_model=8, n_ctx=4, d_head=4, d_vocab=5)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minicache import MinicacheError, get_act_name
-from minicache.guards import AddressTypeError, LayerRangeError, UnknownActivationError
+from minicache.errors import AddressTypeError, LayerRangeError, UnknownActivationError
 from minicache.names import BLOCK, MODEL, block_layer, pos_axis, split_act_name, stream_place
 from tests.worlds import models
 

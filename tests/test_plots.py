@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from minicache import plots
-from minicache.guards import MissingPackageError
+from minicache.errors import MissingPackageError
 
 
 def test_each_picture_shows_what_it_was_given():

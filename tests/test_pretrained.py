@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from minicache import HookedTransformer
-from minicache.apps import corpus
-from minicache.apps.train import evaluate, head_scores, without_heads
-from minicache.guards import ModelFileError, TokenError
-from minicache.pretrained import SHIPPED, WordTokenizer, load_parts, save_parts
+from minicache.cli import corpus
+from minicache.cli.train import evaluate, head_scores, without_heads
+from minicache.errors import ModelFileError, TokenError
+from minicache.model.loading import SHIPPED, load_parts, save_parts
+from minicache.model.tokenizers import WordTokenizer
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minicache.guards import ConfigError, LayerRangeError, MissingActivationError, TokenError
+from minicache.errors import ConfigError, LayerRangeError, MissingActivationError, TokenError
 from minicache.slices import Slice
 from tests.worlds import Run, assert_close, axis_slices, random_model, run, runs, tokens
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minicache import Slice
-from minicache.guards import SliceError, SliceRangeError
+from minicache.errors import SliceError, SliceRangeError
 from tests.worlds import axis_slices
 
 

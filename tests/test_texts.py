@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from minicache.apps.texts import texts
-from minicache.guards import DataError
+from minicache.errors import DataError
+from minicache.harvest.texts import texts
 
 
 def test_text_and_json_lines_and_saved_data_sets_give_the_same_items(tmp_path):

@@ -6,7 +6,7 @@ import torch
 
 from exercises.grader.kit import points
 from minicache import HookedTransformer
-from minicache.apps.corpus import CONTENT
+from minicache.cli.corpus import CONTENT
 
 TITLE = "a finding"
 LESSON = "lesson 12, A finding"

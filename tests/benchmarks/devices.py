@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 from minicache import ActivationCache, HookedTransformer, HookedTransformerConfig
-from minicache.apps.tour import device_named
-from minicache.guards import ConfigError
+from minicache.cli.options import device_named
+from minicache.errors import ConfigError
 from tests.benchmarks.measure import ratio, times
 
 SHAPE = {"n_layers": 6, "d_model": 256, "n_ctx": 128, "d_head": 32, "n_heads": 8, "d_vocab": 1000}

@@ -10,7 +10,7 @@ from time import perf_counter
 
 import torch
 
-from minicache.live import LiveBytes
+from minicache.memory.live import LiveBytes
 
 Work = Callable[[], object]
 

@@ -226,7 +226,7 @@ def work(name: str, folder: Path, size: str) -> None:
     """A process that does the task whenever a line comes in, and says what it took."""
     import transformers
 
-    from minicache.live import LiveBytes
+    from minicache.memory.live import LiveBytes
 
     torch.set_num_threads(1)
     peer = PEERS[name]

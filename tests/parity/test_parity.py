@@ -14,7 +14,7 @@ tl = pytest.importorskip(
 from transformer_lens.utilities.components_utils import get_act_name as their_act_name  # noqa: E402
 
 from minicache import Slice, get_act_name  # noqa: E402
-from minicache.guards import ConfigError, LayerRangeError, MinicacheError, TokenError  # noqa: E402
+from minicache.errors import ConfigError, LayerRangeError, MinicacheError, TokenError  # noqa: E402
 from tests.peer import peer_of  # noqa: E402
 from tests.worlds import random_model, tokens  # noqa: E402
 

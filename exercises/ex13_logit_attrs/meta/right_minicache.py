@@ -4,7 +4,7 @@ import torch
 
 
 def logit_attrs(model, parts, scale, tokens):
-    from minicache.residual import carried_back
+    from minicache.analysis.residual import carried_back
 
     rows, constants = [], []
     for item, words in enumerate(tokens):

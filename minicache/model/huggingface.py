@@ -1,4 +1,4 @@
-"""The customs: models in Hugging Face's format, GPT-2's family and GPT-Neo's, in our names.
+"""Read GPT-2 and GPT-Neo checkpoints written by `transformers`, from a folder or the hub.
 
 A folder holds `config.json`, weights (safetensors, whole or in shards, or `pytorch_model.bin`) and
 `tokenizer.json`. Each family has a table that says which of its weights becomes which of ours, and
@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import pickle
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,9 +20,9 @@ from einops import rearrange
 from safetensors.torch import load_file
 from torch import Tensor
 
-from minicache.guards import ConfigError, ModelFileError, optional
+from minicache.errors import ConfigError, ModelFileError, optional
 
-__all__ = ["ALIASES", "FAMILIES", "HubTokenizer", "converted", "fetched", "is_name", "read_weights"]
+__all__ = ["ALIASES", "FAMILIES", "convert", "fetch", "is_name", "read_weights"]
 
 ALIASES: Final = {
     "gpt2": "openai-community/gpt2",
@@ -120,7 +120,7 @@ def neo_block(w: Callable[[str], Tensor], heads: int) -> Weights:
 FAMILIES: Final = {"gpt2": (gpt2_config, gpt2_block), "gpt_neo": (neo_config, neo_block)}
 
 
-def converted(config: dict[str, Any], weights: Weights) -> tuple[dict[str, Any], Weights]:
+def convert(config: dict[str, Any], weights: Weights) -> tuple[dict[str, Any], Weights]:
     """A Hugging Face model's configuration and weights, as ours.
 
     Raises:
@@ -185,37 +185,12 @@ def read_weights(folder: Path) -> Weights:
     )
 
 
-class HubTokenizer:
-    """A `tokenizer.json`, through the package `tokenizers`.
-
-    Raises:
-        ModelFileError: the file is damaged.
-        MissingPackageError: the extra `hub` is not installed.
-    """
-
-    def __init__(self, file: Path, bos_token_id: int) -> None:
-        reader = optional("tokenizers", "hub").Tokenizer
-        try:
-            self.tokenizer = reader.from_file(str(file))
-        except Exception as error:  # the package raises nothing more particular
-            raise ModelFileError(f"'{file}' is no tokenizer: {error}") from None
-        self.bos_token_id = self.pad_token_id = bos_token_id
-
-    def encode(self, text: str) -> list[int]:
-        """The tokens of a text. Spaces count: ` Mary` and `Mary` are different tokens."""
-        return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
-
-    def decode(self, tokens: Sequence[int]) -> str:
-        """The text of these tokens."""
-        return str(self.tokenizer.decode(list(tokens), skip_special_tokens=False))
-
-
 def is_name(name: str) -> bool:
     """Whether this could be a model on the hub: an alias, or `owner/name`."""
     return name in ALIASES or re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name) is not None
 
 
-def fetched(name: str, revision: str | None = None) -> Path:
+def fetch(name: str, revision: str | None = None) -> Path:
     """The folder of a model on the hub, downloaded if need be. The token and cache are the hub's.
 
     Args:

@@ -21,9 +21,9 @@ from einops import einsum, rearrange
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from minicache.guards import TokenError
+from minicache.analysis.residual import Cached, MaybeLabelled, Stack, carried_back, ln_scale
+from minicache.errors import TokenError
 from minicache.names import stream_place
-from minicache.residual import Cached, MaybeLabelled, Stack, carried_back, ln_scale
 from minicache.slices import Slice, SliceInput
 
 __all__ = ["Tokens", "head_logit_attrs", "logit_attrs", "logit_constant", "neuron_logit_attrs"]

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from minicache import hub
-from minicache.guards import DataError, optional
+from minicache.errors import DataError, optional
+from minicache.model import huggingface
 
 __all__ = ["texts"]
 
@@ -72,7 +72,7 @@ def _objects(path: Path) -> Iterator[Any]:
 
 
 def _data_set(source: str | Path, split: str, subset: str | None) -> Iterable[Any]:
-    if not Path(source).is_dir() and not hub.is_name(str(source)):
+    if not Path(source).is_dir() and not huggingface.is_name(str(source)):
         raise DataError(
             f"There is no data set '{source}'. Give a text file, a JSON-lines file, a folder that "
             f"the package `datasets` saved, or owner/name on the hub."

@@ -18,7 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from minicache.cache import ActivationCache
-from minicache.guards import ConfigError, TokenError
+from minicache.cli.options import device_named
+from minicache.errors import ConfigError, TokenError
 from minicache.memory import predict_saved_bytes
 from minicache.model import HookedTransformer
 
@@ -230,23 +231,6 @@ def main(argv: list[str] | None = None) -> int:
 
         plots.head_attributions(findings, model.cfg.n_layers, args.plot)
     return 0
-
-
-def device_named(name: str) -> torch.device:
-    """The device of this name, if it is to be had here.
-
-    Raises:
-        ConfigError: it is not.
-    """
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(
-            f"--device {name}: not to be had here ({reason}). Try --device cpu."
-        ) from None
-    return device
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""The patient: a GPT-2-shaped transformer that takes text, and shows every activation on the way.
+"""A GPT-2-shaped transformer that takes text or tokens, with a hook point at every step.
 
 `layers.py` has its parts. Here they become one model: text becomes tokens, tokens become logits,
 and the weights have the short names that analyses use. Lessons 1 and 2 tell the story.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol, Self, cast
+from typing import Any, Literal, NamedTuple, Self, cast
 
 import torch
 import torch.nn.functional as F
@@ -17,33 +17,17 @@ from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from minicache import processing
 from minicache.cache import ActivationCache
-from minicache.guards import ConfigError, ModelFileError, TokenError
+from minicache.errors import ConfigError, ModelFileError, TokenError
 from minicache.hooks import HookedRootModule, HookPoint
-from minicache.layers import (
-    Embed,
-    HookedTransformerConfig,
-    LayerNorm,
-    PosEmbed,
-    TransformerBlock,
-    Unembed,
-)
+from minicache.model import processing
+from minicache.model.config import HookedTransformerConfig
+from minicache.model.layers import Embed, LayerNorm, PosEmbed, TransformerBlock, Unembed
+from minicache.model.loading import load_parts
+from minicache.model.tokenizers import Tokenizer
 from minicache.names import block_layer, stream_place
-from minicache.pretrained import load_parts
 
-__all__ = ["HookedTransformer", "HookedTransformerConfig", "Output", "Tokenizer"]
-
-
-class Tokenizer(Protocol):
-    """What a model asks of its tokenizer."""
-
-    pad_token_id: int
-    bos_token_id: int
-
-    def encode(self, text: str) -> list[int]: ...
-
-    def decode(self, tokens: Sequence[int]) -> str: ...
+__all__ = ["HookedTransformer", "Output"]
 
 
 class Output(NamedTuple):
@@ -103,8 +87,8 @@ class HookedTransformer(HookedRootModule):
         Args:
             name_or_path: A folder, an alias (`gpt2`, `tiny-stories-1M`) or a hub's `owner/name`.
             revision: Of a model on the hub: a branch, a tag or a commit.
-            fold_ln: See `minicache.processing`. Unlike in TransformerLens, none of the three steps
-                is done unless asked for.
+            fold_ln: See `minicache.model.processing`. Unlike in TransformerLens, none of the three
+                steps is done unless asked for.
             center_writing_weights: See there.
             center_unembed: See there.
 

@@ -1,6 +1,6 @@
-"""The organs: a transformer's configuration, and the modules it is made of.
+"""The modules of a GPT-2-shaped transformer, each with its hook points.
 
-Read it from the top: the shape, one LayerNorm, attention, the MLP, a block, the embeddings. Every
+Read it from the top: one LayerNorm, attention, the MLP, a block, the embeddings. Every
 activation passes through a hook point. `model.py` puts them together. Names and shapes of
 parameters, and names and order of hook points, are TransformerLens's, so that weights and analyses
 carry over. The architecture is GPT-2's [Radford et al. 2019]; GPT-Neo's local attention is one
@@ -10,90 +10,17 @@ option. Lessons 1 and 2 tell the story.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, cast
+from typing import cast
 
 import torch
-import torch.nn.functional as F
 from einops import einsum, rearrange, repeat
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from minicache.guards import ConfigError
 from minicache.hooks import HookPoint
+from minicache.model.config import ACTIVATIONS, HookedTransformerConfig
 
-__all__ = ["HookedTransformerConfig"]
-
-ACTIVATIONS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
-    "gelu_new": lambda x: F.gelu(x, approximate="tanh"),
-    "gelu": F.gelu,
-    "relu": F.relu,
-    "silu": F.silu,
-}
-
-
-@dataclass
-class HookedTransformerConfig:
-    """The shape of a transformer. It checks itself.
-
-    Attributes:
-        n_heads: d_model // d_head, if left out.
-        d_mlp: 4 * d_model, if left out.
-        act_fn: `gelu_new`, `gelu`, `relu` or `silu`.
-        attn_only: Blocks have no MLP.
-        use_attn_scale: Divide attention scores by sqrt(d_head). GPT-2 does; GPT-Neo does not.
-        attn_types: `"global"` or `"local"` for each layer. None makes all global.
-        window_size: How many positions, itself included, a local layer's query sees.
-        init_range: Standard deviation of the first weights.
-        seed: Of the first weights. None draws from torch's global generator.
-
-    Raises:
-        ConfigError: the values do not fit together.
-    """
-
-    n_layers: int
-    d_model: int
-    n_ctx: int
-    d_head: int
-    d_vocab: int
-    n_heads: int | None = None
-    d_mlp: int | None = None
-    act_fn: str = "gelu_new"
-    attn_only: bool = False
-    eps: float = 1e-5
-    use_attn_scale: bool = True
-    attn_types: list[str] | None = None
-    window_size: int | None = None
-    init_range: float = 0.02
-    seed: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.n_heads is None and isinstance(self.d_head, int) and self.d_head > 0:
-            self.n_heads = self.d_model // self.d_head
-        if self.d_mlp is None:
-            self.d_mlp = 4 * self.d_model
-        for name in ("n_layers", "d_model", "n_ctx", "d_head", "d_vocab", "n_heads", "d_mlp"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ConfigError(f"{name}={value!r}: it counts something, so give an int from 1.")
-        if self.act_fn not in ACTIVATIONS:
-            raise ConfigError(
-                f"act_fn={self.act_fn!r} is unknown. Known: {', '.join(ACTIVATIONS)}."
-            )
-        if self.eps <= 0 or self.init_range <= 0:
-            raise ConfigError(
-                f"eps={self.eps}, init_range={self.init_range}: both must be above 0."
-            )
-        types = self.attn_types
-        if types is not None and not set(types) <= {"global", "local"}:
-            raise ConfigError(f"attn_types={types!r}: each is 'global' or 'local'.")
-        if types is not None and len(types) != self.n_layers:
-            raise ConfigError(
-                f"attn_types names {len(types)} layers, and n_layers={self.n_layers}."
-            )
-        if "local" in (types or ()) and (self.window_size is None or self.window_size < 1):
-            raise ConfigError(f"Local layers need a window_size from 1, not {self.window_size!r}.")
+__all__ = ["MLP", "Attention", "Embed", "LayerNorm", "PosEmbed", "TransformerBlock", "Unembed"]
 
 
 class LayerNorm(nn.Module):

@@ -26,9 +26,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from minicache.guards import ConfigError, DataError, UnknownActivationError, nearest
-from minicache.layers import HookedTransformerConfig
+from minicache.errors import ConfigError, DataError, UnknownActivationError, nearest
 from minicache.model import HookedTransformer
+from minicache.model.config import HookedTransformerConfig
 from minicache.names import get_act_name
 
 __all__ = [

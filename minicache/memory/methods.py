@@ -18,9 +18,9 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from minicache.guards import ConfigError, optional
-from minicache.live import LiveBytes
+from minicache.errors import ConfigError, optional
 from minicache.memory import saved_for_backward
+from minicache.memory.live import LiveBytes
 from minicache.model import HookedTransformer
 
 __all__ = ["METHODS", "Method", "Tokens", "sweep"]

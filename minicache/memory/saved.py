@@ -1,9 +1,9 @@
-"""The scales: what autodiff holds on to, weighed exactly, and predicted from the architecture.
+"""Measure, to the byte, which tensors autograd keeps for a backward pass.
 
 To run backward, autograd keeps tensors of the forward pass: each operation's inputs or outputs, as
-its derivative needs them. `saved_for_backward` weighs what one call keeps, to the byte.
-`predict_saved_bytes` says the same figure without a run. `python -m minicache memory` tries six
-other methods against these. Lesson 7 tells the story.
+its derivative needs them. `saved_for_backward` measures what one call keeps, to the byte.
+`formula.py` predicts the same figure without a run. `python -m minicache memory` tries six other
+methods against these.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -23,15 +23,12 @@ from torch.nn.modules.module import (
 )
 from torch.overrides import TorchFunctionMode
 
-from minicache.guards import ConfigError
-from minicache.hook_point import HookPoint
-from minicache.layers import HookedTransformerConfig
-from minicache.live import LiveBytes, storage_id
+from minicache.hooks.point import HookPoint
+from minicache.memory.live import LiveBytes, storage_id
 
 __all__ = [
     "Saved",
     "SavedBytes",
-    "predict_saved_bytes",
     "saved_for_backward",
 ]
 
@@ -154,58 +151,6 @@ def saved_for_backward(fn: Callable[[], Any]) -> SavedBytes:
         {name: size for name, size in sizes.items() if name in shared},
         {name: size for name, size in sizes.items() if name not in shared},
     )
-
-
-def predict_saved_bytes(
-    cfg: HookedTransformerConfig, batch: int, pos: int, dtype: torch.dtype = torch.float32
-) -> int:
-    """`saved_for_backward(lambda: model(tokens)).total`, without a run: a closed formula.
-
-    It counts what a forward pass to the logits keeps for tokens of [batch, pos], and follows the
-    order of the code in `layers.py`. Parameters and the tokens are not counted.
-
-    Raises:
-        ConfigError: `batch` or `pos` is not an int from 1, or `pos` is more than n_ctx.
-    """
-    for name, value, most in (("batch", batch, None), ("pos", pos, cfg.n_ctx)):
-        if not isinstance(value, int) or value < 1 or (most is not None and value > most):
-            raise ConfigError(
-                f"{name}={value!r}: give an int from 1" + (f" to {most}." if most else ".")
-            )
-    heads, d_head, d_mlp = cast(int, cfg.n_heads), cfg.d_head, cast(int, cfg.d_mlp)
-    places = batch * pos
-    stream = places * cfg.d_model
-    size, wide = dtype.itemsize, max(dtype.itemsize, 4)  # a LayerNorm reckons in float32 at least
-    layer_norm = (
-        wide * stream  # centred: its square's derivative and the division's both need it
-        + wide * places  # the deviation: one number a place
-        + (size * places if size < wide else 0)  # the scale is a copy of it, in a small dtype
-        + size * stream  # normalized: the derivative by the weight w
-    )
-    attention = size * (
-        stream  # the LayerNorm's output, once for q, k and v
-        + _copied_weights(cfg)  # W_Q, W_K, W_V
-        + 3 * places * heads * d_head  # q / attn_scale, k and v, each laid out for the product
-        + batch * heads * pos * pos  # the pattern, softmax's own result; the scores are let go
-        + places * heads * d_head  # z, for W_O
-    )
-    mask = pos * pos  # what a query must not see: bools, one byte each
-    # gelu and silu need their input (pre), and W_out needs their output (post). relu's derivative
-    # reads off its output, which W_out keeps anyway.
-    mlp = size * (stream + (1 if cfg.act_fn == "relu" else 2) * places * d_mlp)
-    block = layer_norm + attention + mask + (0 if cfg.attn_only else layer_norm + mlp)
-    unembed = size * stream  # the final LayerNorm's output, for W_U
-    return cfg.n_layers * block + layer_norm + unembed
-
-
-def _copied_weights(cfg: HookedTransformerConfig) -> int:
-    """W_Q, W_K and W_V as [d_model, head * d_head]: copies, and the graph keeps them.
-
-    The surprise of the list. Weights lie in memory as [head, d_model, d_head], and einsum wants one
-    matrix with the heads side by side. Unless an axis has size 1, that is no view: it is a copy.
-    """
-    copied = cast(int, cfg.n_heads) > 1 and cfg.d_model > 1 and cfg.d_head > 1
-    return 3 * cast(int, cfg.n_heads) * cfg.d_model * cfg.d_head if copied else 0
 
 
 @dataclass(eq=False)

@@ -14,9 +14,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from minicache.guards import ConfigError
-from minicache.names import block_layer, stream_place
-from minicache.residual import (
+from minicache.analysis.residual import (
     Cached,
     MaybeLabelled,
     carried_back,
@@ -27,6 +25,8 @@ from minicache.residual import (
     scale_in_place,
     stream_at,
 )
+from minicache.errors import ConfigError
+from minicache.names import block_layer, stream_place
 from minicache.slices import Slice, SliceInput
 
 __all__ = [

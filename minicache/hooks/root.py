@@ -14,8 +14,8 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from minicache.guards import BatchSizeError, HookError, UnknownActivationError, logger, nearest
-from minicache.hook_point import Attached, Direction, HookFunction, HookPoint, check_hook
+from minicache.errors import BatchSizeError, HookError, UnknownActivationError, logger, nearest
+from minicache.hooks.point import Attached, Direction, HookFunction, HookPoint, check_hook
 from minicache.names import pos_axis
 from minicache.slices import Slice, SliceInput
 

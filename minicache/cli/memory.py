@@ -16,11 +16,11 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from minicache.apps.methods import METHODS, cuda_report, sweep
-from minicache.apps.tour import device_named
-from minicache.guards import ConfigError, MissingPackageError
-from minicache.live import compare_modes
+from minicache.cli.options import device_named
+from minicache.errors import ConfigError, MissingPackageError
 from minicache.memory import predict_saved_bytes, saved_for_backward
+from minicache.memory.live import compare_modes
+from minicache.memory.methods import METHODS, cuda_report, sweep
 from minicache.model import HookedTransformer
 
 __all__ = ["look", "main", "show"]

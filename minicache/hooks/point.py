@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 from torch import Tensor, nn
 
-from minicache.guards import HookError, UnknownActivationError
+from minicache.errors import HookError, UnknownActivationError
 
 __all__ = ["Attached", "Direction", "HookFunction", "HookPoint", "check_hook"]
 

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from minicache.guards import ConfigError
+from minicache.errors import ConfigError
 from minicache.names import stream_place
 from minicache.slices import Slice, SliceInput
 

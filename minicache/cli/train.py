@@ -20,10 +20,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from minicache.apps import corpus
+from minicache.cli import corpus
 from minicache.hooks import HookPoint
 from minicache.model import HookedTransformer, HookedTransformerConfig
-from minicache.pretrained import Parts, WordTokenizer, save_parts
+from minicache.model.loading import Parts, save_parts
+from minicache.model.tokenizers import WordTokenizer
 
 __all__ = ["evaluate", "head_scores", "main", "train"]
 

@@ -1,4 +1,4 @@
-"""The loader: from a folder of files to the parts of a model.
+"""Load and save a model's folder: its configuration, its weights and its tokenizer.
 
 A folder holds three files, and this module reads them: `config.json`, `model.safetensors` and
 `words.txt`. It returns parts and builds no model, so it stands above `model.py`. Loading never runs
@@ -10,7 +10,6 @@ One folder ships inside the package. It is the patient of every lesson. Lesson 1
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,63 +17,18 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from minicache import hub
-from minicache.guards import (
+from minicache.errors import (
     ConfigError,
     MinicacheError,
     ModelFileError,
-    TokenError,
-    UnknownWordError,
-    nearest,
 )
+from minicache.model import huggingface
+from minicache.model.tokenizers import HubTokenizer, WordTokenizer
 
-__all__ = ["SHIPPED", "Parts", "WordTokenizer", "load_parts", "save_parts"]
+__all__ = ["SHIPPED", "Parts", "load_parts", "save_parts"]
 
 SHIPPED = Path(__file__).parent / "tiny"
 CONFIG, WEIGHTS, WORDS = "config.json", "model.safetensors", "words.txt"
-
-
-class WordTokenizer:
-    """One token a word. Words are what white space separates, and a full stop is a word.
-
-    The first two words of the vocabulary are special: `<pad>` fills up the shorter texts of a
-    batch, and `<bos>` begins every text. Attention that has nothing to attend to can rest there.
-
-    Raises:
-        TokenError: a word stands twice in the vocabulary, or the special words are not first.
-    """
-
-    PAD, BOS = "<pad>", "<bos>"
-
-    def __init__(self, words: Sequence[str]) -> None:
-        self.words = list(words)
-        self.ids = {word: index for index, word in enumerate(self.words)}
-        if self.words[:2] != [self.PAD, self.BOS]:
-            raise TokenError(f"A vocabulary begins with {self.PAD} and {self.BOS}.")
-        if len(self.ids) != len(self.words):
-            twice = sorted({word for word in self.words if self.words.count(word) > 1})
-            raise TokenError(f"A vocabulary has each word once, and this one repeats {twice}.")
-        self.pad_token_id, self.bos_token_id = 0, 1
-
-    def encode(self, text: str) -> list[int]:
-        """The token of each word.
-
-        Raises:
-            UnknownWordError: a word is not in the vocabulary; the message has the nearest ones.
-        """
-        words = text.split()
-        for word in words:
-            if word not in self.ids:
-                same = [known for known in self.words if known.lower() == word.lower()]
-                raise UnknownWordError(
-                    f"The model does not know {word!r}.{nearest(word, same or self.words)} "
-                    f"It knows {len(self.words)} words: model.tokenizer.words lists them."
-                )
-        return [self.ids[word] for word in words]
-
-    def decode(self, tokens: Sequence[int]) -> str:
-        """The words of these tokens, a space between two."""
-        return " ".join(self.words[token] for token in tokens)
 
 
 class Parts(NamedTuple):
@@ -98,8 +52,8 @@ def load_parts(name_or_path: str | Path | None = None, revision: str | None = No
         MissingPackageError: the extra `hub` is needed.
     """
     folder = SHIPPED if name_or_path is None else Path(name_or_path)
-    if isinstance(name_or_path, str) and not folder.exists() and hub.is_name(name_or_path):
-        folder = hub.fetched(name_or_path, revision)
+    if isinstance(name_or_path, str) and not folder.exists() and huggingface.is_name(name_or_path):
+        folder = huggingface.fetch(name_or_path, revision)
     if (hub_config := _hub_config(folder)) is not None:
         return _hub_parts(folder, hub_config)
     for file in (CONFIG, WEIGHTS, WORDS):
@@ -130,9 +84,9 @@ def _hub_config(folder: Path) -> dict[str, Any] | None:
 
 def _hub_parts(folder: Path, config: dict[str, Any]) -> Parts:
     try:
-        ours, weights = hub.converted(config, hub.read_weights(folder))
+        ours, weights = huggingface.convert(config, huggingface.read_weights(folder))
         file, bos = folder / "tokenizer.json", config.get("bos_token_id") or 0
-        tokenizer = hub.HubTokenizer(file, bos) if file.is_file() else None
+        tokenizer = HubTokenizer(file, bos) if file.is_file() else None
     except (OSError, ValueError, KeyError, AttributeError, SafetensorError) as error:
         if isinstance(error, MinicacheError) and not isinstance(error, ConfigError):
             raise

@@ -1,0 +1,1 @@
+"""The arithmetic of a cache: the residual stream taken apart, and carried on to the logits."""

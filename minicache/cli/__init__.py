@@ -1,0 +1,1 @@
+"""The commands of `python -m minicache`. They use the package as any user would."""

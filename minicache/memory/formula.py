@@ -1,0 +1,64 @@
+"""Predict from the configuration alone how many bytes autograd keeps for a backward pass."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+
+from minicache.errors import ConfigError
+from minicache.model.config import HookedTransformerConfig
+
+__all__ = ["predict_saved_bytes"]
+
+
+def predict_saved_bytes(
+    cfg: HookedTransformerConfig, batch: int, pos: int, dtype: torch.dtype = torch.float32
+) -> int:
+    """`saved_for_backward(lambda: model(tokens)).total`, without a run: a closed formula.
+
+    It counts what a forward pass to the logits keeps for tokens of [batch, pos], and follows the
+    order of the code in `layers.py`. Parameters and the tokens are not counted.
+
+    Raises:
+        ConfigError: `batch` or `pos` is not an int from 1, or `pos` is more than n_ctx.
+    """
+    for name, value, most in (("batch", batch, None), ("pos", pos, cfg.n_ctx)):
+        if not isinstance(value, int) or value < 1 or (most is not None and value > most):
+            raise ConfigError(
+                f"{name}={value!r}: give an int from 1" + (f" to {most}." if most else ".")
+            )
+    heads, d_head, d_mlp = cast(int, cfg.n_heads), cfg.d_head, cast(int, cfg.d_mlp)
+    places = batch * pos
+    stream = places * cfg.d_model
+    size, wide = dtype.itemsize, max(dtype.itemsize, 4)  # a LayerNorm reckons in float32 at least
+    layer_norm = (
+        wide * stream  # centred: its square's derivative and the division's both need it
+        + wide * places  # the deviation: one number a place
+        + (size * places if size < wide else 0)  # the scale is a copy of it, in a small dtype
+        + size * stream  # normalized: the derivative by the weight w
+    )
+    attention = size * (
+        stream  # the LayerNorm's output, once for q, k and v
+        + _copied_weights(cfg)  # W_Q, W_K, W_V
+        + 3 * places * heads * d_head  # q / attn_scale, k and v, each laid out for the product
+        + batch * heads * pos * pos  # the pattern, softmax's own result; the scores are let go
+        + places * heads * d_head  # z, for W_O
+    )
+    mask = pos * pos  # what a query must not see: bools, one byte each
+    # gelu and silu need their input (pre), and W_out needs their output (post). relu's derivative
+    # reads off its output, which W_out keeps anyway.
+    mlp = size * (stream + (1 if cfg.act_fn == "relu" else 2) * places * d_mlp)
+    block = layer_norm + attention + mask + (0 if cfg.attn_only else layer_norm + mlp)
+    unembed = size * stream  # the final LayerNorm's output, for W_U
+    return cfg.n_layers * block + layer_norm + unembed
+
+
+def _copied_weights(cfg: HookedTransformerConfig) -> int:
+    """W_Q, W_K and W_V as [d_model, head * d_head]: copies, and the graph keeps them.
+
+    The surprise of the list. Weights lie in memory as [head, d_model, d_head], and einsum wants one
+    matrix with the heads side by side. Unless an axis has size 1, that is no view: it is a copy.
+    """
+    copied = cast(int, cfg.n_heads) > 1 and cfg.d_model > 1 and cfg.d_head > 1
+    return 3 * cast(int, cfg.n_heads) * cfg.d_model * cfg.d_head if copied else 0

@@ -1,0 +1,90 @@
+"""Tokenizers: what a model asks of one, one token a word, and `tokenizer.json` files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from minicache.errors import ModelFileError, TokenError, UnknownWordError, nearest, optional
+
+__all__ = ["HubTokenizer", "Tokenizer", "WordTokenizer"]
+
+
+class Tokenizer(Protocol):
+    """What a model asks of its tokenizer."""
+
+    pad_token_id: int
+    bos_token_id: int
+
+    def encode(self, text: str) -> list[int]: ...
+
+    def decode(self, tokens: Sequence[int]) -> str: ...
+
+
+class WordTokenizer:
+    """One token a word. Words are what white space separates, and a full stop is a word.
+
+    The first two words of the vocabulary are special: `<pad>` fills up the shorter texts of a
+    batch, and `<bos>` begins every text. Attention that has nothing to attend to can rest there.
+
+    Raises:
+        TokenError: a word stands twice in the vocabulary, or the special words are not first.
+    """
+
+    PAD, BOS = "<pad>", "<bos>"
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words = list(words)
+        self.ids = {word: index for index, word in enumerate(self.words)}
+        if self.words[:2] != [self.PAD, self.BOS]:
+            raise TokenError(f"A vocabulary begins with {self.PAD} and {self.BOS}.")
+        if len(self.ids) != len(self.words):
+            twice = sorted({word for word in self.words if self.words.count(word) > 1})
+            raise TokenError(f"A vocabulary has each word once, and this one repeats {twice}.")
+        self.pad_token_id, self.bos_token_id = 0, 1
+
+    def encode(self, text: str) -> list[int]:
+        """The token of each word.
+
+        Raises:
+            UnknownWordError: a word is not in the vocabulary; the message has the nearest ones.
+        """
+        words = text.split()
+        for word in words:
+            if word not in self.ids:
+                same = [known for known in self.words if known.lower() == word.lower()]
+                raise UnknownWordError(
+                    f"The model does not know {word!r}.{nearest(word, same or self.words)} "
+                    f"It knows {len(self.words)} words: model.tokenizer.words lists them."
+                )
+        return [self.ids[word] for word in words]
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The words of these tokens, a space between two."""
+        return " ".join(self.words[token] for token in tokens)
+
+
+class HubTokenizer:
+    """A `tokenizer.json`, through the package `tokenizers`.
+
+    Raises:
+        ModelFileError: the file is damaged.
+        MissingPackageError: the extra `hub` is not installed.
+    """
+
+    def __init__(self, file: Path, bos_token_id: int) -> None:
+        reader = optional("tokenizers", "hub").Tokenizer
+        try:
+            self.tokenizer = reader.from_file(str(file))
+        except Exception as error:  # the package raises nothing more particular
+            raise ModelFileError(f"'{file}' is no tokenizer: {error}") from None
+        self.bos_token_id = self.pad_token_id = bos_token_id
+
+    def encode(self, text: str) -> list[int]:
+        """The tokens of a text. Spaces count: ` Mary` and `Mary` are different tokens."""
+        return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text of these tokens."""
+        return str(self.tokenizer.decode(list(tokens), skip_special_tokens=False))
