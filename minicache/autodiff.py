@@ -2,7 +2,7 @@
 
 One function lives here, and the lesson about it is mostly about when not to call it. torch has
 scoped switches, and minicache does not wrap them again: `torch.no_grad()`,
-`torch.set_grad_enabled(False)` as a context, and `torch.inference_mode()`. Lesson 7 compares them.
+`torch.set_grad_enabled(False)` as a context, and `torch.inference_mode()`. Lesson 12 compares them.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 An `ActivationCache` is a dictionary that answers politely. It holds references to activations,
 finds them by full name, shorthand or tuple, and says what went wrong when it cannot. It is
 read-only as a mapping. The analyses are free functions of a cache in the modules above, bound by
-name in the class body, which so reads as a table of contents. Lessons 3 to 6 tell the story.
+name in the class body, which so reads as a table of contents. Lessons 3 to 11 tell the story.
 """
 
 from __future__ import annotations

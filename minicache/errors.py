@@ -9,7 +9,7 @@ There are three, and each has its place:
 - **log** what is harmless or global, on the logger `minicache`, never on the root logger. A
   library does not configure logging; with no configuration, Python prints warnings to stderr.
 
-Every other module raises from here, so the whole list of complaints fits on one page. Lesson 5
+Every other module raises from here, so the whole list of complaints fits on one page. Lesson 10
 tells the story.
 """
 

@@ -2,7 +2,7 @@
 
 `("q", 3)`, `"q3"` and `"blocks.3.attn.hook_q"` are one address. This module knows the grammar and
 nothing else: no tensors, no model. First stand the tables, which are the grammar; then the small
-functions that read them. The names are TransformerLens's. Lesson 4 tells the story.
+functions that read them. The names are TransformerLens's. Lesson 9 tells the story.
 """
 
 from __future__ import annotations

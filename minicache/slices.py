@@ -3,7 +3,7 @@
 `cache.decompose_resid(pos_slice=-1)` and `model.run_with_cache(..., pos_slice=(2, 5))` both hand
 their argument to `Slice`. An axis may go away (an int), be cut (a tuple), be picked from (a list or
 a mask) or stay (None). A bad slice raises when it is made, long before it meets a tensor. The forms
-are TransformerLens's. Lesson 6 tells the story.
+are TransformerLens's. Lesson 11 tells the story.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ def test_the_classroom_example_installs_and_grades(tmp_path):
 def test_a_notebook_installs_what_it_needs(tmp_path):
     copy, venv = tmp_path / "repository", tmp_path / "jupyter"
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "*.egg-info"))
-    page = (ROOT / "lessons" / "12_finding.md").read_text()  # one with a picture
+    page = (ROOT / "lessons" / "08_finding.md").read_text()  # one with a picture
     nbformat.write(nbformat.from_dict(lesson.Lesson("page", page).notebook()), copy / "page.ipynb")
     shell(f"python3 -m venv {venv}", copy, bare())
     shell("pip install -c constraints.txt ipykernel nbclient nbformat", copy, bare(venv))

@@ -1,4 +1,4 @@
-"""The table of lesson 7: what each mode of autodiff allows afterwards. Each cell is run."""
+"""The table of lesson 12: what each mode of autodiff allows afterwards. Each cell is run."""
 
 from __future__ import annotations
 

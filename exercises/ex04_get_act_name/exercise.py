@@ -1,4 +1,4 @@
-"""Exercise 4: a grammar of names. Lesson 4.
+"""Exercise 4: a grammar of names. Lesson 9.
 
 Nobody wants to type `blocks.3.attn.hook_q`. Please write the function that expands ("q", 3).
 

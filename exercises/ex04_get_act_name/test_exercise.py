@@ -3,7 +3,7 @@
 from exercises.grader.kit import points
 
 TITLE = "a grammar of names"
-LESSON = "lesson 4, Addresses"
+LESSON = "lesson 9, Addresses"
 
 
 @points(2)

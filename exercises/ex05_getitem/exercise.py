@@ -1,4 +1,4 @@
-"""Exercise 5: resolution. Lesson 4.
+"""Exercise 5: resolution. Lesson 9.
 
 Why does a cache have `__getitem__`, when it could show its dictionary? Because an address is more
 than a key. Please write the part that finds out what is meant.

@@ -5,7 +5,7 @@ import torch
 from exercises.grader.kit import points
 
 TITLE = "resolution"
-LESSON = "lesson 4, Addresses"
+LESSON = "lesson 9, Addresses"
 ENTRIES = {f"blocks.{layer}.hook_q": torch.tensor([float(layer), 7.0]) for layer in range(3)}
 ENTRIES["hook_embed"] = torch.tensor([9.0, 9.0])
 

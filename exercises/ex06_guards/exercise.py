@@ -1,4 +1,4 @@
-"""Exercise 6: raise, assert or log. Lesson 5.
+"""Exercise 6: raise, assert or log. Lesson 10.
 
 `remove_batch_dim` can go wrong in two ways, and the two want different manners. Please write it.
 

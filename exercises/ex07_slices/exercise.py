@@ -1,4 +1,4 @@
-"""Exercise 7: one ruler for every axis. Lesson 6.
+"""Exercise 7: one ruler for every axis. Lesson 11.
 
 People ask for positions in five ways. Please write the one function that understands them all, on
 any axis, so that nobody else has to.

@@ -1,4 +1,4 @@
-"""Exercise 8: global state, given back. Lesson 7.
+"""Exercise 8: global state, given back. Lesson 12.
 
 `torch.set_grad_enabled(False)` as a call stays on until somebody calls it again. Please write the
 scope that gives back what it found.

@@ -5,7 +5,7 @@ import torch
 from exercises.grader.kit import points
 
 TITLE = "global state, given back"
-LESSON = "lesson 7, The autodiff switch"
+LESSON = "lesson 12, The autodiff switch"
 
 
 def mode_inside(answer, mode):

@@ -1,4 +1,4 @@
-"""Exercise 9: what autodiff keeps. Lesson 7.
+"""Exercise 9: what autodiff keeps. Lesson 12.
 
 A forward pass leaves tensors behind, so that backward can run. Please weigh them.
 

@@ -5,7 +5,7 @@ import torch
 from exercises.grader.kit import points
 
 TITLE = "what autodiff keeps"
-LESSON = "lesson 7, The autodiff switch"
+LESSON = "lesson 12, The autodiff switch"
 X = torch.linspace(1, 2, 30).requires_grad_()
 W = torch.ones(30, requires_grad=True)
 

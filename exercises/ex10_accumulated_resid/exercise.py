@@ -1,4 +1,4 @@
-"""Exercise 10: the stream as a running sum. Lesson 8.
+"""Exercise 10: the stream as a running sum. Lesson 4.
 
 The residual stream grows from block to block. Please stack it as it stood at each place.
 

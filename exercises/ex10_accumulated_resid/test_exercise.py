@@ -3,7 +3,7 @@
 from exercises.grader.kit import points, run
 
 TITLE = "the stream as a running sum"
-LESSON = "lesson 8, decompose_resid"
+LESSON = "lesson 4, decompose_resid"
 AXES = "component batch pos d_model"
 
 

@@ -1,4 +1,4 @@
-"""Exercise 11: the stream as a sum of parts. Lesson 8.
+"""Exercise 11: the stream as a sum of parts. Lesson 4.
 
 Nothing is ever erased from the stream: each layer adds. So the stream at any place is a sum, and
 here is its list of terms. Please make it.

@@ -1,4 +1,4 @@
-"""Exercise 12: LayerNorm is linear, once its scale is known. Lesson 9.
+"""Exercise 12: LayerNorm is linear, once its scale is known. Lesson 5.
 
 A LayerNorm turns x into (x - mean(x)) / scale * w + b, and the scale depends on all of x. Fix the
 scale at what it was on the run, and the rest is linear: then each part of x has a share of the

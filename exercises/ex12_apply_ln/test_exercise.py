@@ -3,7 +3,7 @@
 from exercises.grader.kit import points, run
 
 TITLE = "LayerNorm is linear, once its scale is known"
-LESSON = "lesson 9, LayerNorm and logits"
+LESSON = "lesson 5, LayerNorm and logits"
 AXES = "component batch pos d_model"
 
 

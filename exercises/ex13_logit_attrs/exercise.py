@@ -1,4 +1,4 @@
-"""Exercise 13: from parts to logits. Lesson 9.
+"""Exercise 13: from parts to logits. Lesson 5.
 
 A token's logit is the normalized stream's dot product with the token's column of W_U, plus its b_U.
 So each part of the stream has a share in it. Please compute the shares in the logit of the token

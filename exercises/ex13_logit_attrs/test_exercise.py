@@ -3,7 +3,7 @@
 from exercises.grader.kit import points, run
 
 TITLE = "from parts to logits"
-LESSON = "lesson 9, LayerNorm and logits"
+LESSON = "lesson 5, LayerNorm and logits"
 AXES = "component batch pos"
 
 

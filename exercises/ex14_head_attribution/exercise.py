@@ -1,4 +1,4 @@
-"""Exercise 14: never build what you only project. Lesson 10.
+"""Exercise 14: never build what you only project. Lesson 14.
 
 What did each head add to a logit? One may build each head's output, d_model numbers for each
 position, and project it onto the token's direction. That is a great deal of memory for one number.

@@ -6,7 +6,7 @@ from exercises.grader.kit import points, run
 from minicache.memory.live import LiveBytes
 
 TITLE = "never build what you only project"
-LESSON = "lesson 10, Heads and neurons, fused"
+LESSON = "lesson 14, Heads and neurons, fused"
 AXES = "component batch pos"
 
 

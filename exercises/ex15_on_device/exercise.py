@@ -1,4 +1,4 @@
-"""Exercise 15: run where the inputs are. Lesson 11.
+"""Exercise 15: run where the inputs are. Lesson 13.
 
 The commonest bug that a laptop never shows: a tensor made on the CPU meets one on the GPU. Please
 write this function so that it runs anywhere.

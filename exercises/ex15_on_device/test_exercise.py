@@ -6,7 +6,7 @@ from exercises.grader.accelerator import accelerator
 from exercises.grader.kit import points
 
 TITLE = "run where the inputs are"
-LESSON = "lesson 11, Devices"
+LESSON = "lesson 13, Devices"
 
 
 def world(data="cpu", model="cpu"):

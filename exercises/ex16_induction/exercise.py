@@ -1,4 +1,4 @@
-"""Exercise 16: a finding. Lesson 12.
+"""Exercise 16: a finding. Lesson 8.
 
 Say a random phrase twice. The second time the shipped model knows what comes next. Which heads
 do that? You measure where they look, and then what happens without them.

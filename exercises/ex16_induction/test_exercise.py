@@ -9,7 +9,7 @@ from minicache import HookedTransformer
 from minicache.cli.corpus import CONTENT
 
 TITLE = "a finding"
-LESSON = "lesson 12, A finding"
+LESSON = "lesson 8, A finding"
 PERIOD = 12
 
 

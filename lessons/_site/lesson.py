@@ -3,7 +3,8 @@
     ```source minicache.cache:ActivationCache.__getitem__    the package's own code, by name
     name = self._full_name(address): a note, attached to the one line that holds the fragment
     ```
-    ```rest minicache.cache                                  what of a module was not shown yet
+    ```rest minicache.cache                                  what of a module, or of a folder of
+                                                             modules, this page has not shown yet
     ```run                                                   run it, show code and output
     ```run both                                              it also runs in TransformerLens: see
                                                              tests/parity/test_snippets.py
@@ -103,11 +104,12 @@ class Lesson:
 
     def _rest(self, block: Block, session: Session) -> str:
         parts = []
-        for name in definitions(block.info):
-            outermost = "." not in name.partition(":")[2]
-            if outermost and not self.shown & {name, block.info}:
-                self.shown.add(name)
-                parts.append(annotated(source(name), [], name))
+        for module in modules(block.info):
+            for name in definitions(module):
+                outermost = "." not in name.partition(":")[2]
+                if outermost and not self.shown & {name, module}:
+                    self.shown.add(name)
+                    parts.append(annotated(source(name), [], name))
         if not parts:
             raise LessonError(f"nothing is left to show of {block.info}")
         return "\n\n".join(parts)
@@ -248,6 +250,16 @@ def module_source(module: str) -> str:
     return Path(spec.origin).read_text("utf-8")
 
 
+def modules(name: str) -> list[str]:
+    """The module of this name; for a package, all modules in it."""
+    spec = find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        return [name]
+    folder = Path(spec.submodule_search_locations[0])
+    files = (file.relative_to(folder).with_suffix("") for file in sorted(folder.rglob("*.py")))
+    return [".".join((name, *file.parts)).removesuffix(".__init__") for file in files]
+
+
 def _named(body: list[ast.stmt]) -> Iterator[tuple[str, ast.stmt]]:
     for node in body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -285,14 +297,6 @@ def definitions(module: str) -> list[str]:
                     yield from walk(node.body, f"{before}{node.name}.")
 
     return list(walk(ast.parse(module_source(module)).body, f"{module}:"))
-
-
-def public_names(module: str) -> list[str]:
-    for name, node in _named(ast.parse(module_source(module)).body):
-        if name == "__all__":
-            names: list[str] = ast.literal_eval(node.value)  # type: ignore[attr-defined]
-            return names
-    return []
 
 
 def mathml(latex: str, display: str) -> str:

@@ -8,7 +8,7 @@ The shares sum to the logit, less one constant that no part owns, `logit_constan
 
     cache.logit_attrs(cache.decompose_resid(), tokens).sum(0) + cache.logit_constant(tokens)
 
-Results are where their stack is, or the cache, and in its dtype: see `residual.py`. Lessons 9 and
+Results are where their stack is, or the cache, and in its dtype: see `residual.py`. Lessons 5 and
 10 tell the story.
 """
 

@@ -3,7 +3,7 @@
 An attention layer's output is the sum of its heads' outputs and one bias; an MLP's is the sum of
 its neurons' and one bias. So the stream can be taken apart further than `residual.py` does, at a
 price: a row of d_model numbers for each head or neuron. Where those rows would only be projected,
-`attribution.py` never builds them. Results are where the cache is, and in its dtype. Lesson 10
+`attribution.py` never builds them. Results are where the cache is, and in its dtype. Lesson 14
 tells the story.
 """
 

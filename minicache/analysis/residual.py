@@ -7,7 +7,7 @@ functions of a cache, and `ActivationCache` binds them as methods. No function c
 Weights count as constants: results carry no graph back to them, and gradients flow only through a
 stack that you hand in. A result is where the cache is, and in its dtype; what starts from a stack
 that you hand in stays with that stack. Weights come there as copies, and the model is never moved.
-Lessons 8, 9 and 11 tell the story.
+Lessons 4, 5 and 13 tell the story.
 """
 
 from __future__ import annotations

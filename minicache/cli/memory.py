@@ -1,7 +1,7 @@
 """`python -m minicache memory`: what does autodiff cost? Six ways to ask, against the exact answer.
 
 `look` gathers: the exact bytes, the formula's, what each method of `methods.py` says, and what each
-mode of autodiff keeps. `show` draws the table. Lesson 7 walks through it.
+mode of autodiff keeps. `show` draws the table. Lesson 12 walks through it.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A plan says all that decides the bytes. A shard is a run of items; its file is written beside its
 place, and renamed when it is whole. So a shard that is there is whole, and each says which plan and
-which texts it comes from. What is left to do can be read off the folder. Lesson 14 tells the story.
+which texts it comes from. What is left to do can be read off the folder. Lesson 17 tells the story.
 """
 
 from __future__ import annotations

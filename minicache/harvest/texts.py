@@ -2,7 +2,7 @@
 
 A text file has an item a line. A JSON-lines file has an object a line, and the text under one of
 its fields. Anything else is a data set of the package `datasets`: a folder that it saved, or a name
-on the hub. Blank lines are no items. Lesson 14 tells the story.
+on the hub. Blank lines are no items. Lesson 17 tells the story.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Every tensor that an operation makes passes torch's dispatcher. `LiveBytes` stands there and counts
 storages as they come and go. `compare_modes` uses it to weigh torch's ways of switching autodiff
-off. Lesson 7 tells the story.
+off. Lesson 12 tells the story.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A folder holds `config.json`, weights (safetensors, whole or in shards, or `pytorch_model.bin`) and
 `tokenizer.json`. Each family has a table that says which of its weights becomes which of ours, and
 how its axes are rearranged. A name that is no folder is fetched from the hub. Nothing here runs
-code from a file: JSON, safetensors, and `torch.load` with `weights_only`. Lesson 13 uses it.
+code from a file: JSON, safetensors, and `torch.load` with `weights_only`. Lesson 16 uses it.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 `fold_ln` moves each LayerNorm's weight and bias into what reads it. `center_writing_weights` takes
 the mean off all that is written to the stream: LayerNorm would take it off anyway.
 `center_unembed` takes each row's mean off W_U, which shifts all logits alike. TransformerLens does
-all three when it loads a model; here each is asked for. Lesson 13 says when.
+all three when it loads a model; here each is asked for. Lesson 16 says when.
 """
 
 from __future__ import annotations

@@ -326,7 +326,7 @@ def measure(folder: Path, size: str, names: list[str]) -> dict[str, Any]:
 
 
 def table(found: dict[str, Any]) -> str:
-    """The figures as a Markdown table, as lesson 13 shows it."""
+    """The figures as a Markdown table, as lesson 16 shows it."""
     lines = [
         "| tool | lines | cache | heads | peak memory | what it gives |",
         "|---|--:|--:|--:|--:|---|",

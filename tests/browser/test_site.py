@@ -120,14 +120,14 @@ def test_search_finds_decompose_resid(opened):
     page.keyboard.type("decompose_resid")
     page.wait_for_selector(".md-search-result__item")
     links = page.locator(".md-search-result__link").evaluate_all("all => all.map(a => a.href)")
-    assert any("08_decompose_resid" in link for link in links)
+    assert any("04_decompose_resid" in link for link in links)
 
 
 def test_a_notebook_downloads(opened):
-    page, _, _ = opened("08_decompose_resid/")
+    page, _, _ = opened("04_decompose_resid/")
     with page.expect_download() as download:
         page.locator("a.notebook").click()
-    assert download.value.suggested_filename == "08_decompose_resid.ipynb"
+    assert download.value.suggested_filename == "04_decompose_resid.ipynb"
     assert '"nbformat": 4' in Path(download.value.path()).read_text()
 
 
