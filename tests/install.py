@@ -16,7 +16,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from exercises.__main__ import release
+from exercises.commands.release import release
 from exercises.grader.bank import HOME, exercises_in
 from tests.test_grader import block, classroom_commands
 from tests.test_lessons import lesson

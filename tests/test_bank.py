@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from exercises.__main__ import make_record
+from exercises.commands.record import make_record
 from exercises.grader.bank import exercises_in, grade
 from exercises.grader.look import alike
 from exercises.grader.report import feedback, hints

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from exercises.grader import report
+from exercises.grader import exports, report
 from exercises.grader.bank import HOME, LIMIT, Result, grade, load
 
 RESULTS = pytest.StashKey[dict[Path, Result]]()
@@ -115,10 +115,10 @@ def pytest_terminal_summary(
     terminalreporter.ensure_newline()
     terminalreporter.write_line("\n".join(parts))
     if scores := config.option.scores:
-        report.write_scores(results, scores, time.monotonic() - config.stash[STARTED])
+        exports.write_scores(results, scores, time.monotonic() - config.stash[STARTED])
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as file:
-            file.write(report.summary_table(results))
+            file.write(exports.summary_table(results))
 
 
 __all__ = ["answer", "see", *(name for name in dir() if name.startswith("pytest_"))]

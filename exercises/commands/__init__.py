@@ -1,0 +1,1 @@
+"""What `python -m exercises` does: a module for each command."""

@@ -1,0 +1,22 @@
+"""Put a stub of each exercise in a folder of answers."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from exercises.grader.bank import exercises_in
+
+__all__ = ["start"]
+
+
+def start(folder: Path) -> list[Path]:
+    """Put a stub of each exercise in a folder of answers. What is there stays as it is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = []
+    for exercise in exercises_in():
+        file = folder / f"{exercise.name}.py"
+        if not file.exists() and not (folder / exercise.name).exists():
+            shutil.copyfile(exercise.stub, file)
+            made.append(file)
+    return made
