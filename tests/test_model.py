@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from minicache import HookedTransformer, HookedTransformerConfig
 from minicache.errors import ConfigError, LayerRangeError, TokenError, UnknownWordError
+from minicache.names import split_act_name
 from tests.worlds import D_VOCAB, N_CTX, assert_close, models, random_model, tokens
 
 GOOD = dict(n_layers=2, d_model=8, n_ctx=4, d_head=4, d_vocab=5)
@@ -81,6 +82,54 @@ def test_stop_at_layer_gives_the_stream_before_that_block(model, data):
     assert torch.equal(model(ids, stop_at_layer=n_layers), cache["resid_post", -1])
     with pytest.raises(LayerRangeError):
         model(ids, stop_at_layer=n_layers + 1)
+
+
+@given(model=models(), data=st.data())
+def test_a_run_from_the_stream_at_a_layer_goes_on_as_the_run_that_it_comes_from(model, data):
+    n_layers, ids = model.cfg.n_layers, tokens(2, 4)
+    logits, cache = model.run_with_cache(ids)
+    start = data.draw(st.integers(-n_layers, n_layers))
+    at_end = start == n_layers
+    stream = cache["resid_post", -1] if at_end else cache["resid_pre", start]
+    again, rest = model.run_with_cache(stream, start_at_layer=start)
+    assert torch.equal(again, logits)
+    first = n_layers if at_end else start % n_layers
+    assert list(rest) == [name for name in cache if not is_before(name, first)]
+    loss = model(stream, start_at_layer=start, return_type="loss", tokens=ids)
+    assert torch.equal(loss, model(ids, return_type="loss"))
+    stop = data.draw(st.integers(first, n_layers))
+    between = model(stream, start_at_layer=start, stop_at_layer=stop)
+    assert torch.equal(between, model(ids, stop_at_layer=stop))
+
+
+def is_before(name, layer):
+    place, _ = split_act_name(name)
+    return name in ("hook_embed", "hook_pos_embed") or (place is not None and place < layer)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        (dict(start_at_layer=3), LayerRangeError, "Layer 3"),
+        (dict(start_at_layer=2, stop_at_layer=1), LayerRangeError, "is 2 or later"),
+        (dict(start_at_layer=None), ConfigError, "goes with start_at_layer"),
+        (dict(input=tokens(2, 4)), ConfigError, "not from torch.int64"),
+        (dict(input="a text"), ConfigError, "not from str"),
+        (dict(input=torch.zeros(4, 10)), ConfigError, r"\(4, 10\)"),
+        (dict(input=torch.zeros(2, 4, 11)), ConfigError, "d_model=10"),
+        (dict(input=torch.zeros(2, 0, 10)), ConfigError, "at least"),
+        (dict(return_type="loss", tokens=None), ConfigError, "A loss needs tokens"),
+        (dict(return_type="loss", tokens=tokens(2, 3)), ConfigError, r"\(2, 3\)"),
+        (dict(return_type="loss", tokens=tokens(2, 4) + 99), TokenError, "0 to 10"),
+    ],
+)
+def test_a_stream_that_a_run_cannot_start_from_raises_before_any_work(change, error, words):
+    model, calls = random_model(), []
+    model.add_hook(lambda name: True, lambda t, hook: calls.append(hook.name))
+    asked = dict(input=torch.zeros(2, 4, 10).double(), start_at_layer=1, tokens=tokens(2, 4))
+    with pytest.raises(error, match=words):
+        model(**(asked | change))
+    assert calls == []
 
 
 def test_one_row_of_tokens_needs_no_batch_axis():

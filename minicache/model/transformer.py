@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from minicache.cache import ActivationCache
-from minicache.errors import ConfigError, ModelFileError, TokenError
+from minicache.errors import ConfigError, LayerRangeError, ModelFileError, TokenError
 from minicache.hooks import HookedRootModule, HookPoint
 from minicache.model import processing
 from minicache.model.config import HookedTransformerConfig
@@ -119,40 +119,61 @@ class HookedTransformer(HookedRootModule):
 
     def forward(
         self,
-        input: str | Sequence[str] | Int[Tensor, "batch pos"] | Int[Tensor, pos],
+        input: str
+        | Sequence[str]
+        | Int[Tensor, "batch pos"]
+        | Int[Tensor, pos]
+        | Float[Tensor, "batch pos d_model"],
         return_type: Literal["logits", "loss", "both"] | None = "logits",
         stop_at_layer: int | None = None,
         prepend_bos: bool = True,
+        *,
+        start_at_layer: int | None = None,
+        tokens: Int[Tensor, "batch pos"] | None = None,
     ) -> Any:
         """Run the model.
 
         Args:
-            input: Text (see `to_tokens`), or tokens.
+            input: Text (see `to_tokens`), or tokens; with `start_at_layer`, the residual stream.
             return_type: `"logits"` [batch, pos, d_vocab]; `"loss"`, the mean cross-entropy of each
                 next token in nats; `"both"` as an `Output`; or None.
             stop_at_layer: Stop before this block (negative from the end), and return the residual
                 stream there, [batch, pos, d_model], whatever `return_type` says.
+            start_at_layer: Start before this block (negative from the end; n_layers runs none),
+                with `input` as the residual stream there.
+            tokens: What a stream stands for. A loss needs them.
 
         Raises:
             TokenError: the input is empty, too long, out of the vocabulary or of the wrong type.
-            ConfigError: an unknown `return_type`.
-            LayerRangeError: no such layer to stop at.
+            ConfigError: an unknown `return_type`, no stream to start with, or `tokens` where they
+                are missing or not needed.
+            LayerRangeError: no such layer to stop or to start at, or it stops before it starts.
         """
         if return_type not in ("logits", "loss", "both", None):
             raise ConfigError(
                 f"return_type={return_type!r}: give 'logits', 'loss', 'both' or None."
             )
-        n_layers = self.cfg.n_layers
-        if stop_at_layer is None or stop_at_layer == n_layers:
-            stop = n_layers
+        start = self._boundary(start_at_layer, 0)
+        stop = self._boundary(stop_at_layer, self.cfg.n_layers)
+        if start > stop:
+            raise LayerRangeError(
+                f"start_at_layer={start_at_layer} comes after stop_at_layer={stop_at_layer}: "
+                f"give a layer to stop at that is {start} or later."
+            )
+        wants_loss = stop_at_layer is None and return_type in ("loss", "both")
+        if start_at_layer is not None:
+            resid, tokens = self._checked_stream(input, tokens, wants_loss)
+        elif tokens is not None:
+            raise ConfigError("tokens goes with start_at_layer. Without it, they are the input.")
         else:
-            stop = block_layer(stop_at_layer, n_layers)
-        tokens = self._checked_tokens(input, prepend_bos)
-        if return_type in ("loss", "both") and tokens.shape[1] < 2:
+            tokens = self._checked_tokens(input, prepend_bos)
+        if wants_loss and cast(Tensor, tokens).shape[1] < 2:
             raise TokenError("A loss needs a next token to predict: give at least 2 tokens.")
 
-        resid = self.hook_embed(self.embed(tokens)) + self.hook_pos_embed(self.pos_embed(tokens))
-        for block in self.blocks[:stop]:
+        if start_at_layer is None:
+            resid = self.hook_embed(self.embed(tokens))
+            resid = resid + self.hook_pos_embed(self.pos_embed(tokens))
+        for block in self.blocks[start:stop]:
             resid = block(resid)
         if stop_at_layer is not None:
             return resid
@@ -161,7 +182,7 @@ class HookedTransformer(HookedRootModule):
         logits = self.unembed(self.ln_final(resid))
         if return_type == "logits":
             return logits
-        loss = self._loss(logits, tokens)
+        loss = self._loss(logits, cast(Tensor, tokens))
         return loss if return_type == "loss" else Output(logits, loss)
 
     def run_with_cache(
@@ -315,6 +336,37 @@ class HookedTransformer(HookedRootModule):
         if self.tokenizer is None:
             raise TokenError("This model has no tokenizer. Give tokens, or a tokenizer with it.")
         return self.tokenizer
+
+    def _boundary(self, layer: int | None, default: int) -> int:
+        """A layer to start or to stop before, from 0 to n_layers."""
+        last = self.cfg.n_layers
+        if layer is None or layer == last:
+            return default if layer is None else last
+        return block_layer(layer, last)
+
+    def _checked_stream(
+        self, stream: Any, tokens: Any, wants_loss: bool
+    ) -> tuple[Float[Tensor, "batch pos d_model"], Int[Tensor, "batch pos"] | None]:
+        width = self.cfg.d_model
+        if not isinstance(stream, Tensor) or not stream.is_floating_point():
+            kind = stream.dtype if isinstance(stream, Tensor) else type(stream).__name__
+            raise ConfigError(f"start_at_layer starts from a float stream, and not from {kind}.")
+        if stream.ndim != 3 or stream.numel() == 0 or stream.shape[-1] != width:
+            raise ConfigError(
+                f"start_at_layer starts from a stream [batch, pos, d_model={width}] with at least "
+                f"one of each, and this one has shape {tuple(stream.shape)}."
+            )
+        if not wants_loss:
+            return stream, None
+        if tokens is None:
+            raise ConfigError("A loss needs tokens: give what the stream stands for as tokens=.")
+        checked = self._checked_tokens(tokens, prepend_bos=False)
+        if checked.shape != stream.shape[:2]:
+            raise ConfigError(
+                f"tokens have shape {tuple(checked.shape)}, and the stream that they stand for "
+                f"{tuple(stream.shape)}."
+            )
+        return stream, checked
 
     def _checked_tokens(self, input: Any, prepend_bos: bool) -> Int[Tensor, "batch pos"]:
         tokens = input if isinstance(input, Tensor) else self.to_tokens(input, prepend_bos)

@@ -94,6 +94,16 @@ def test_losses_texts_and_gradients_agree(pair):
             close(our_cache[name], their_cache[name])
 
 
+@pytest.mark.parametrize("start", [0, 1, -1, 3])
+def test_a_run_that_starts_at_a_layer_is_the_same(pair, start):
+    ours, theirs, cache, _, ids = pair
+    stream = cache["resid_post", -1] if start == 3 else cache["resid_pre", start]
+    with torch.no_grad():
+        close(ours(stream, start_at_layer=start), theirs(stream, start_at_layer=start))
+        asked = dict(start_at_layer=start, return_type="loss", tokens=ids)
+        close(ours(stream, **asked), theirs(stream, **asked))
+
+
 def test_hooks_change_both_models_alike(pair):
     ours, theirs, _, _, ids = pair
 
