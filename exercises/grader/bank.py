@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tokenize
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,10 +105,11 @@ def grade(exercise: Exercise, answer: Path, limit: float = LIMIT) -> Result:
     nothing = dict.fromkeys(exercise.checks, 0)
     record = json.loads((exercise.folder / "record.json").read_text("utf-8"))
     try:
-        code = answer.read_text(encoding="utf-8")
+        with tokenize.open(answer) as file:  # as Python reads it: a mark, a declared encoding
+            code = file.read()
     except FileNotFoundError:
         return Result(exercise, "not started", nothing, problem=f"There is no file {answer}.")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, SyntaxError, UnicodeDecodeError) as error:
         return Result(exercise, "crashed", nothing, problem=f"{answer} cannot be read: {error}")
     if fingerprint(code) == record["stub"]:
         return Result(exercise, "not started", nothing)

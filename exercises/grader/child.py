@@ -212,7 +212,7 @@ def load_module(name: str, file: Path) -> ModuleType:
     module.__file__ = str(file)
     if name == "answer":
         sys.modules[name] = module  # dataclasses and pickle look it up
-    code = compile(file.read_text("utf-8"), str(file), "exec", optimize=0)  # the same under -O
+    code = compile(file.read_bytes(), str(file), "exec", optimize=0)  # the same under -O
     exec(code, module.__dict__)
     return module
 
