@@ -247,6 +247,21 @@ def test_one_exercise_by_name_and_by_folder():
         assert pytest_in(ROOT, *arguments, "--solutions").returncode == 0
 
 
+def test_workers_of_xdist_share_one_scoreboard(tmp_path):
+    scores = tmp_path / "scores.json"
+    asked = ("exercises", "-k", "hook_point or slices", "--solutions", "--scores", scores)
+    done = pytest_in(ROOT, *asked, "-p", "xdist", "-n", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [status for status, _, _ in board(done).values()] == ["passed"] * 2
+    assert "not started" not in scores.read_text()
+    assert board(pytest_in(ROOT, *asked)) == board(done)
+
+
+def test_a_long_selection_is_a_selection():
+    chosen = " or ".join(["slices"] * 60)
+    assert list(board(pytest_in(ROOT, "exercises", "-k", chosen))) == ["ex07_slices"]
+
+
 def test_hints_come_one_by_one_and_are_remembered(tmp_path):
     def hint():
         done = pytest_in(ROOT, "exercises", "-k", "slices", "--hint", XDG_STATE_HOME=str(tmp_path))

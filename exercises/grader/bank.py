@@ -80,6 +80,14 @@ class Result:
     def score(self) -> int:
         return sum(self.earned.values())
 
+    def as_data(self) -> dict[str, Any]:
+        """All but the exercise, as plain data: so it can leave its process."""
+        return {name: value for name, value in vars(self).items() if name != "exercise"}
+
+    @classmethod
+    def of_data(cls, exercise: Exercise, data: dict[str, Any]) -> Result:
+        return cls(exercise, **{**data, "notes": tuple(data["notes"])})
+
 
 def exercises_in(home: Path = HOME) -> list[Exercise]:
     """All exercises, in order."""

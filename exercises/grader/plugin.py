@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,14 +31,20 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     # Until here pytest took the folder after --answers for tests. A conftest.py in it is not to
     # run, and does not where a plugin of its name is there already.
     config = pluginmanager.get_plugin("pytestconfig")
-    for arg in config.invocation_params.args if config else ():
-        folder = config.invocation_params.dir / arg.removeprefix("--answers=")
+    for given in _answers_given(config.invocation_params.args if config else ()):
+        folder = config.invocation_params.dir / given
         if (folder / "conftest.py").is_file() and HOME not in (folder, *folder.parents):
             for name in {folder, folder.resolve()}:
                 pluginmanager.register(ModuleType("not_run"), str(name / "conftest.py"))
     group = parser.getgroup("exercises")
     for name, how in OPTIONS.items():
         group.addoption(f"--{name}", **how)
+
+
+def _answers_given(args: Sequence[str]) -> list[str]:
+    """The folders after `--answers`, read before pytest has read its options."""
+    after = [two for one, two in pairwise(args) if one == "--answers"]
+    return after + [arg.partition("=")[2] for arg in args if arg.startswith("--answers=")]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -95,6 +103,20 @@ def _graded(config: pytest.Config, folder: Path) -> Result:
     return results[folder]
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of xdist sends what it graded; the process that started it shows it."""
+    if (sent := getattr(session.config, "workeroutput", None)) is not None:
+        results = session.config.stash[RESULTS].items()
+        sent["exercises"] = [(str(folder), result.as_data()) for folder, result in results]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    for folder, data in getattr(node, "workeroutput", {}).get("exercises", ()):
+        exercise = load(Path(folder))
+        node.config.stash[RESULTS][exercise.folder] = Result.of_data(exercise, data)
+
+
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
     if report.when == "call" and "test_exercise.py" in report.nodeid and not report.skipped:
         return report.outcome, "", report.outcome.upper()  # the scoreboard says it better
@@ -104,7 +126,7 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    results = list(config.stash[RESULTS].values())
+    results = sorted(config.stash[RESULTS].values(), key=lambda result: result.exercise.name)
     if not results:
         return
     parts = ["", report.scoreboard(results), ""]
