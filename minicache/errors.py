@@ -1,6 +1,6 @@
-"""The doorman: our exceptions, our logger, and the three ways to complain.
+"""The exceptions of minicache, its logger, and two helpers for messages and optional packages.
 
-There are three, and each has its place:
+There are three ways to complain, and each has its place:
 
 - **raise** when a caller made a mistake. The class is ours and also the builtin that a Python
   programmer would try to catch. The message says what was asked, what is there, and what to do.
@@ -9,8 +9,7 @@ There are three, and each has its place:
 - **log** what is harmless or global, on the logger `minicache`, never on the root logger. A
   library does not configure logging; with no configuration, Python prints warnings to stderr.
 
-Every other module raises from here, so the whole list of complaints fits on one page. Lesson 10
-tells the story.
+Every other module raises from here, so all exceptions fit on one page.
 """
 
 from __future__ import annotations
@@ -23,15 +22,19 @@ from typing import Any
 
 __all__ = [
     "AddressTypeError",
+    "ArgumentTypeError",
+    "ArgumentValueError",
     "BatchSizeError",
     "ConfigError",
     "DataError",
+    "GradientError",
     "HookError",
     "LayerRangeError",
     "MinicacheError",
     "MissingActivationError",
     "MissingPackageError",
     "ModelFileError",
+    "ShapeError",
     "SliceError",
     "SliceRangeError",
     "TokenError",
@@ -71,16 +74,32 @@ class AddressTypeError(MinicacheError, TypeError):
     """An address is a name, or a tuple (name, layer, layer_type). This is neither."""
 
 
+class ArgumentTypeError(MinicacheError, TypeError):
+    """An argument has the wrong type."""
+
+
+class ArgumentValueError(MinicacheError, ValueError):
+    """An argument has the right type, and a value that means nothing here."""
+
+
+class ShapeError(MinicacheError, ValueError):
+    """A tensor's shape does not fit what it is used with."""
+
+
 class SliceError(MinicacheError, ValueError):
     """This does not describe a slice."""
 
 
 class SliceRangeError(MinicacheError, IndexError):
-    """The slice is well formed, and reaches outside the axis that it met."""
+    """The slice is well formed, and reaches outside the axis that it was applied to."""
 
 
 class HookError(MinicacheError, TypeError):
     """What was given as a hook, or returned by one, cannot be one."""
+
+
+class GradientError(MinicacheError, RuntimeError):
+    """There is no graph to run backward through, or no scalar to start from."""
 
 
 class BatchSizeError(MinicacheError, ValueError):

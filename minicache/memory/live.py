@@ -19,7 +19,9 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-__all__ = ["LiveBytes", "ModeCost", "compare_modes", "storage_id"]
+from minicache.storage import storage_id, storages
+
+__all__ = ["LiveBytes", "ModeCost", "compare_modes"]
 
 
 @dataclass(frozen=True)
@@ -146,10 +148,4 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch ha
 
 def _storages(tree: Any) -> dict[int, torch.UntypedStorage]:
     """The storages of all tensors in a tree of arguments or results, each once."""
-    tensors = (leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor))
-    return {storage_id(tensor): tensor.untyped_storage() for tensor in tensors}
-
-
-def storage_id(tensor: Tensor) -> int:
-    """A number that two living tensors share if they share memory."""
-    return int(tensor.untyped_storage()._cdata)
+    return storages(leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor))

@@ -24,7 +24,8 @@ from torch.nn.modules.module import (
 from torch.overrides import TorchFunctionMode
 
 from minicache.hooks.point import HookPoint
-from minicache.memory.live import LiveBytes, storage_id
+from minicache.memory.live import LiveBytes
+from minicache.storage import storage_id
 
 __all__ = [
     "Saved",
