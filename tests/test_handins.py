@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import codecs
+import shutil
 
 import pytest
 
 from exercises.grader.bank import exercises_in, grade
+from exercises.grader.handins import find_answers
+from tests.test_grader import ROOT, board, pytest_in
 
-FIRST = exercises_in()[0]
+EXERCISES = exercises_in()
+FIRST = EXERCISES[0]
 SOLUTION = (FIRST.folder / "meta" / "solution.py").read_text()
 
 
@@ -38,3 +42,130 @@ def test_a_file_that_python_cannot_read_is_told(tmp_path, content):
     result = grade(FIRST, answer)
     assert (result.status, result.score) == ("crashed", 0)
     assert "cannot be read" in result.problem
+
+
+def written(number: int, more: str = "") -> str:
+    """An answer to an exercise, without its task, so that only its name says what it is."""
+    solution = EXERCISES[number - 1].folder / "meta" / "solution.py"
+    return solution.read_text().partition('"""\n')[2] + more
+
+
+def stub(number: int) -> str:
+    return EXERCISES[number - 1].stub.read_text()
+
+
+def lay_out(folder, files):
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return find_answers(folder, EXERCISES)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("ex05_getitem.py", "ex05_getitem/exercise.py", "exercises/ex05_getitem/exercise.py"),
+        *("alice/ex05_getitem.py", "my-copy/exercises/ex05_getitem/exercise.py"),
+        "one/in/another/ex05_getitem/exercise.py",
+    ],
+)
+def test_an_answer_is_found_where_the_documents_place_it(tmp_path, place):
+    (tmp_path / "__MACOSX").mkdir()
+    handin = lay_out(tmp_path, {place: written(5)})
+    assert handin.files == {"ex05_getitem": tmp_path / place}
+    assert (handin.notes, handin.about()) == ({}, "")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("getitem.py", "ex05_getitem (1).py", "ex05_getitem-1.py", "ex05_getitem copy.py"),
+        *("EX05_GETITEM.PY", "ex5_getitem.py", "ex05.py", "ex05-getitem.py", "Exercise 5.py"),
+        *("ex05_getitem_final.py", "week 2/ex05_getitem.py", "Ex05_getitem/exercise.py"),
+    ],
+)
+def test_a_file_that_can_only_be_one_exercise_is_graded_and_its_name_is_told(tmp_path, name):
+    handin = lay_out(tmp_path, {name: written(5), "report.py": "x = 1"})
+    assert handin.files == {"ex05_getitem": tmp_path / name}
+    assert name in handin.notes["ex05_getitem"]
+    assert "ex05_getitem.py" in handin.notes["ex05_getitem"]
+    assert "report.py" in handin.about()
+
+
+def test_the_task_in_a_file_says_which_exercise_it_is(tmp_path):
+    handin = lay_out(tmp_path, {"exercise.py": stub(5) + "x = 1\n", "mine.py": stub(7)})
+    assert handin.files["ex05_getitem"].name == "exercise.py"
+    assert handin.files["ex07_slices"].name == "mine.py"
+
+
+@pytest.mark.parametrize("name", ["ex05_guards.py", "ex99_getitem.py", "helpers.py", "12.py"])
+def test_a_name_that_fits_no_exercise_is_named(tmp_path, name):
+    handin = lay_out(tmp_path, {name: "x = 1"})
+    if name == "12.py":
+        assert list(handin.files) == ["ex12_apply_ln"]
+    else:
+        assert handin.files == {}
+        assert name in handin.about()
+        assert "exNN_name.py" in handin.about()
+
+
+def test_a_written_answer_wins_over_an_untouched_stub_wherever_it_lies(tmp_path):
+    handin = lay_out(
+        tmp_path,
+        {
+            "ex05_getitem.py": stub(5),
+            "ex05_getitem/exercise.py": written(5),
+            "exercises/ex07_slices/exercise.py": stub(7),
+            "my_answers/ex07_slices.py": written(7),
+        },
+    )
+    assert handin.files["ex05_getitem"].name == "exercise.py"
+    assert handin.files["ex07_slices"].parent.name == "my_answers"
+
+
+def test_of_two_written_answers_the_one_in_its_place_counts_and_the_other_is_named(tmp_path):
+    handin = lay_out(
+        tmp_path, {"ex05_getitem.py": written(5), "ex05_getitem (1).py": written(5, "x = 1\n")}
+    )
+    assert handin.files["ex05_getitem"].name == "ex05_getitem.py"
+    assert "Not graded: ex05_getitem (1).py" in handin.notes["ex05_getitem"]
+
+
+def test_two_that_could_each_be_it_are_not_graded_and_both_are_named(tmp_path):
+    handin = lay_out(tmp_path, {"getitem.py": written(5), "ex5.py": written(5, "x = 1\n")})
+    assert handin.files == {}
+    assert all(name in handin.notes["ex05_getitem"] for name in ("getitem.py", "ex5.py"))
+
+
+def test_a_classs_folder_is_recognised_and_nobodys_answer_is_graded_as_another_s(tmp_path):
+    handin = lay_out(tmp_path, {f"{who}/ex05_getitem.py": written(5) for who in ("ann", "bo")})
+    assert handin.files == {}
+    assert "python -m exercises grade" in handin.about()
+    assert "ann, bo" in handin.about()
+
+
+def test_hidden_files_links_and_other_peoples_code_are_no_answers(tmp_path):
+    outside = tmp_path / "outside.py"
+    outside.write_text(written(5))
+    folder = tmp_path / "handed_in"
+    handin = lay_out(
+        folder,
+        {".venv/lib/getitem.py": "", "__MACOSX/._ex05_getitem.py": "", "minicache/slices.py": ""},
+    )
+    (folder / "ex05_getitem.py").symlink_to(outside)
+    assert find_answers(folder, EXERCISES).files == handin.files == {}
+
+
+def test_what_was_found_is_told_with_the_scoreboard(tmp_path):
+    lay_out(tmp_path / "zip", {"getitem.py": written(5), "ex01_hook_point.py": written(1)})
+    (tmp_path / "zip" / "essay.py").write_text("")
+    done = pytest_in(ROOT, "exercises", "-k", "getitem", "--answers", tmp_path)
+    assert board(done)["ex05_getitem"][0] == "passed"
+    assert "getitem.py. Please call it ex05_getitem.py" in " ".join(done.stdout.split())
+    assert "essay.py" in done.stdout
+    empty = tmp_path / "empty"
+    shutil.copytree(tmp_path / "zip", empty / "a")
+    shutil.copytree(tmp_path / "zip", empty / "b")
+    done = pytest_in(ROOT, "exercises", "-k", "getitem", "--answers", empty)
+    assert board(done)["ex05_getitem"][:2] == ("not started", 0)
+    assert "python -m exercises grade" in done.stdout

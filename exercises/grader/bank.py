@@ -18,7 +18,10 @@ from typing import Any
 from exercises.grader.child import Sighting, load_checks, watch
 from exercises.grader.look import Observation, alike, differs
 
-__all__ = ["HOME", "LIMIT", "Exercise", "Result", "exercises_in", "fingerprint", "grade", "load"]
+__all__ = [
+    *("HOME", "LIMIT", "Exercise", "Result", "exercises_in", "fingerprint", "grade", "is_stub"),
+    *("load", "read_code"),
+]
 
 HOME = Path(__file__).parents[1]
 LIMIT = 10.0  # seconds for one answer
@@ -46,14 +49,14 @@ class Exercise:
     def most(self) -> int:
         return sum(self.checks.values())
 
-    def answer(self, answers: Path | None, solutions: bool) -> Path:
-        """The file to grade: `exNN_name.py` or `exNN_name/exercise.py` in a folder of answers."""
-        if solutions:
-            return self.folder / "meta" / "solution.py"
-        if answers is None:
-            return self.stub
-        flat, nested = answers / f"{self.name}.py", answers / self.name / "exercise.py"
-        return nested if nested.is_file() and not flat.exists() else flat
+    @property
+    def number(self) -> int:
+        return int(self.name[2:4])
+
+    @property
+    def key(self) -> str:
+        """Its name without the number: `getitem`."""
+        return self.name.partition("_")[2]
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,25 @@ def load(folder: Path) -> Exercise:
     return Exercise(folder, module.TITLE, module.LESSON, checks)
 
 
+def read_code(file: Path) -> str:
+    """A file's text as Python reads it: with a byte-order mark, or in the encoding it declares."""
+    with tokenize.open(file) as opened:
+        return opened.read()
+
+
+def is_stub(exercise: Exercise, file: Path) -> bool:
+    """Whether a file is the exercise's stub as it came."""
+    try:
+        return fingerprint(read_code(file)) == _record(exercise)["stub"]
+    except (OSError, SyntaxError, UnicodeDecodeError):
+        return False
+
+
+def _record(exercise: Exercise) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((exercise.folder / "record.json").read_text("utf-8"))
+    return record
+
+
 def fingerprint(code: str) -> str:
     """A hash of code that blank lines, comment lines and spaces at line ends do not change."""
     lines = [line.rstrip() for line in code.splitlines()]
@@ -111,10 +133,9 @@ def fingerprint(code: str) -> str:
 def grade(exercise: Exercise, answer: Path, limit: float = LIMIT) -> Result:
     """Run the answer and judge it."""
     nothing = dict.fromkeys(exercise.checks, 0)
-    record = json.loads((exercise.folder / "record.json").read_text("utf-8"))
+    record = _record(exercise)
     try:
-        with tokenize.open(answer) as file:  # as Python reads it: a mark, a declared encoding
-            code = file.read()
+        code = read_code(answer)
     except FileNotFoundError:
         return Result(exercise, "not started", nothing, problem=f"There is no file {answer}.")
     except (OSError, SyntaxError, UnicodeDecodeError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -14,10 +15,12 @@ import pytest
 import torch
 
 from exercises.grader import exports, report
-from exercises.grader.bank import HOME, LIMIT, Result, grade, load
+from exercises.grader.bank import HOME, LIMIT, Exercise, Result, exercises_in, grade, load
+from exercises.grader.handins import Handin, find_answers
 
 RESULTS = pytest.StashKey[dict[Path, Result]]()
 STARTED = pytest.StashKey[float]()
+HANDIN = pytest.StashKey[Handin | None]()
 OPTIONS: dict[str, dict[str, Any]] = {
     "hint": {"action": "store_true", "help": "the next hint of the first unfinished"},
     "solutions": {"action": "store_true", "help": "grade the reference solutions"},
@@ -59,6 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
             f"--answers {answers}: there is no such folder. "
             f"Make one: python -m exercises start {answers}"
         )
+    config.stash[HANDIN] = find_answers(answers, exercises_in()) if answers else None
     asked = [Path(arg.partition("::")[0]).resolve() for arg in config.args]
     if config.option.verbose == 0 and all(HOME in (path, *path.parents) for path in asked):
         config.option.verbose = -1  # the scoreboard says it better
@@ -98,9 +102,18 @@ def _graded(config: pytest.Config, folder: Path) -> Result:
     results, option = config.stash[RESULTS], config.option
     if folder not in results:
         exercise = load(folder)
-        answer = exercise.answer(option.answers, option.solutions)
-        results[folder] = grade(exercise, answer, option.limit)
+        answer, notes = _answer(config, exercise)
+        result = grade(exercise, answer, option.limit)
+        results[folder] = replace(result, notes=(*notes, *result.notes))
     return results[folder]
+
+
+def _answer(config: pytest.Config, exercise: Exercise) -> tuple[Path, list[str]]:
+    """The file to grade, and what is to be said of its name or place."""
+    if config.option.solutions:
+        return exercise.folder / "meta" / "solution.py", []
+    handin = config.stash[HANDIN]
+    return (exercise.stub, []) if handin is None else handin.answer(exercise)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -134,6 +147,8 @@ def pytest_terminal_summary(
         parts += [" the first unfinished ".center(78, "-"), report.feedback(unfinished), ""]
         if config.option.hint:
             parts += [report.next_hint(unfinished.exercise), ""]
+    if (handin := config.stash[HANDIN]) and (about := handin.about()):
+        parts += [report.wrapped(about), ""]
     terminalreporter.ensure_newline()
     terminalreporter.write_line("\n".join(parts))
     if scores := config.option.scores:

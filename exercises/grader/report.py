@@ -10,7 +10,7 @@ from pathlib import Path
 
 from exercises.grader.bank import Exercise, Result
 
-__all__ = ["feedback", "hints", "next_hint", "scoreboard"]
+__all__ = ["feedback", "hints", "next_hint", "scoreboard", "wrapped"]
 
 WIDTH = 78
 MARKS = {"passed": "+", "not started": " ", "wrong": "x", "crashed": "!", "timed out": "~"}
@@ -40,17 +40,17 @@ def feedback(result: Result) -> str:
         parts.append(result.problem or f"Not started. The task is in {exercise.name}/exercise.py.")
     else:
         parts += [textwrap.indent(result.call, "  ")] * bool(result.call)
-        parts.append(textwrap.indent(_wrapped(result.problem, WIDTH - 4), "    "))
+        parts.append(textwrap.indent(wrapped(result.problem, WIDTH - 4), "    "))
         if not result.score:
             parts.append("No points count until the first check passes.")
     if result.feedback:
         parts.append("This looks like a known mix-up. " + " ".join(result.feedback.split()))
     parts += result.notes
     parts.append(f"Read again: {exercise.lesson}\nNext hint:  pytest exercises -k {key} --hint")
-    return "\n\n".join(_wrapped(part, WIDTH) for part in parts)
+    return "\n\n".join(wrapped(part) for part in parts)
 
 
-def _wrapped(text: str, width: int) -> str:
+def wrapped(text: str, width: int = WIDTH) -> str:
     """Wrapped line by line, so that what stands in lines of its own stays so. Paths stay whole."""
     lines, whole = [], {"break_on_hyphens": False, "break_long_words": False}
     for line in text.splitlines():
@@ -78,4 +78,4 @@ def next_hint(exercise: Exercise) -> str:
         every = [every[number]]
     except (OSError, ValueError, AttributeError, TypeError):
         pass
-    return "\n\n".join(_wrapped(hint, WIDTH) for hint in every)
+    return "\n\n".join(wrapped(hint) for hint in every)

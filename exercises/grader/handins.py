@@ -1,0 +1,185 @@
+"""Find the answers in what somebody handed in, and name what is called or placed otherwise.
+
+An answer is `exNN_name.py` or `exNN_name/exercise.py` in the folder itself, in the only folder that
+it holds, or in a clone's `exercises/`. Anything else that can only be one exercise is graded too,
+and its result says what the file should be called. What could be two things is not graded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from exercises.grader.bank import Exercise, is_stub, read_code
+
+__all__ = ["Handin", "find_answers"]
+
+MOST = 5000  # files that are looked at
+# Folders that hold no answers. Hidden ones are left out too.
+OTHER = {"__pycache__", "__MACOSX", "meta", "grader", "commands", "site-packages", "node_modules"}
+OTHER |= {"minicache", "lessons", "notebooks", "tests", "venv", "build", "dist"}
+NAMED = re.compile(r"(?:ex(?:ercise|er)?)?[ _-]*0*(\d+)?[ _.-]*(.*?)")
+ADDED = re.compile(r"[ _.-]*(\(\d+\)|[ _.-]\d+|copy|copie|kopie|final|solution|answer|v\d+)$")
+
+
+@dataclass
+class Handin:
+    """What a folder holds.
+
+    Attributes:
+        files: The file to grade, by exercise. An exercise that is not here was not handed in.
+        notes: By exercise, what is to be said of its file's name or place.
+        others: Files that are no exercise's, as they lie in the folder.
+        students: The folders of several people, where this is a class's folder and not one hand-in.
+    """
+
+    folder: Path
+    files: dict[str, Path] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    others: list[Path] = field(default_factory=list)
+    students: list[Path] = field(default_factory=list)
+
+    def answer(self, exercise: Exercise) -> tuple[Path, list[str]]:
+        """The file to grade, which may be missing, and what is to be said of it."""
+        file = self.files.get(exercise.name, self.folder / f"{exercise.name}.py")
+        return file, [self.notes[exercise.name]] if exercise.name in self.notes else []
+
+    def about(self) -> str:
+        """What is to be said of names and places, in lines; "" if nothing is."""
+        lines = [f"{name}: {note}" for name, note in self.notes.items()]
+        if self.students:
+            names = ", ".join(one.name for one in self.students[:3])
+            return (
+                f"{self.folder} holds the answers of several people ({names}, ..). "
+                f"For a class: python -m exercises grade {self.folder}"
+            )
+        if not self.files and not self.notes:
+            found = _listed(self.others) if self.others else "no Python file"
+            return (
+                f"There is no answer in {self.folder}, but {found}. An answer is called "
+                "exNN_name.py, as in ex05_getitem.py, or lies in exNN_name/exercise.py."
+            )
+        lines += [f"These are no exercise's: {_listed(self.others)}."] * bool(self.others)
+        return "\n".join(lines)
+
+
+def find_answers(folder: Path, exercises: Iterable[Exercise]) -> Handin:
+    """The answers in a folder. Nothing of it is run."""
+    exercises = list(exercises)
+    handin, root = Handin(folder), _root(folder)
+    found: dict[str, list[tuple[int, Path]]] = {}
+    for file in _python_files(root):
+        place = file.relative_to(root)
+        if exercise := _exercise_of(file, exercises):
+            found.setdefault(exercise.name, []).append((_rank(place, exercise), file))
+        elif not (place.parts[0] == "exercises" and place.name in ("__main__.py", "conftest.py")):
+            handin.others.append(file.relative_to(folder))
+    handin.students = _students(root, found)
+    for exercise in exercises:
+        _choose(handin, exercise, root, sorted(found.get(exercise.name, [])))
+    return handin
+
+
+def _root(folder: Path) -> Path:
+    """The folder itself, or what lies in the only folder that it holds."""
+    while True:
+        inside = [one for one in folder.iterdir() if not _is_other(one)]
+        if len(inside) != 1 or not inside[0].is_dir() or re.match(r"ex\d", inside[0].name, re.I):
+            return folder
+        folder = inside[0]
+
+
+def _is_other(path: Path) -> bool:
+    return path.name.startswith(".") or path.name in OTHER
+
+
+def _python_files(root: Path) -> Iterator[Path]:
+    """Every Python file below, in order, without following links; at most MOST."""
+    waiting, seen = [root], 0
+    while waiting and seen < MOST:
+        for path in sorted(waiting.pop().iterdir()):
+            seen += 1
+            if _is_other(path) or path.is_symlink() or path.name.startswith(("__init__", "test_")):
+                continue
+            if path.is_dir():
+                waiting.append(path)
+            elif path.suffix.lower() == ".py":
+                yield path
+
+
+def _exercise_of(file: Path, exercises: list[Exercise]) -> Exercise | None:
+    """The exercise that a file is for: by its name, by its folder's, or by the task in it."""
+    name = file.parent.name if file.stem.lower() == "exercise" else file.stem
+    if exercise := _named(name, exercises):
+        return exercise
+    try:
+        number = re.match(r'"""Exercise (\d+):', read_code(file))
+    except (OSError, SyntaxError, UnicodeDecodeError):
+        return None
+    return next((e for e in exercises if number and e.number == int(number[1])), None)
+
+
+def _named(name: str, exercises: list[Exercise]) -> Exercise | None:
+    """`Ex05_getitem`, `getitem`, `ex5`, `ex05_getitem (1)`: but not `ex05_guards`."""
+    name = name.lower().strip()
+    while (shorter := ADDED.sub("", name)) != name and shorter:
+        if exercise := _named_plainly(name, exercises):
+            return exercise
+        name = shorter
+    return _named_plainly(name, exercises)
+
+
+def _named_plainly(name: str, exercises: list[Exercise]) -> Exercise | None:
+    number, key = NAMED.fullmatch(name).groups()  # type: ignore[union-attr]  # all of it may be key
+    key = re.sub(r"[ .-]", "_", key)
+    for exercise in exercises:
+        if (number or key) and key in ("", exercise.key) and number in (None, str(exercise.number)):
+            return exercise
+    return None
+
+
+def _rank(place: Path, exercise: Exercise) -> int:
+    """How a place compares: 0 to 2 are those that the documents name, 3 is any other."""
+    nested = f"{exercise.name}/exercise.py"
+    asked = (f"{exercise.name}.py", nested, f"exercises/{nested}")
+    return asked.index(place.as_posix()) if place.as_posix() in asked else 3
+
+
+def _students(root: Path, found: dict[str, list[tuple[int, Path]]]) -> list[Path]:
+    """The folders just below that hold one exercise's answer more than once among them."""
+    for ranked in found.values():
+        tops = {file.relative_to(root).parts[0] for rank, file in ranked if rank == 3}
+        folders = [root / top for top in sorted(tops) if (root / top).is_dir()]
+        if len(folders) > 1:
+            return folders
+    return []
+
+
+def _choose(handin: Handin, exercise: Exercise, root: Path, ranked: list[tuple[int, Path]]) -> None:
+    """One file of those found: written before untouched, then as the documents place it."""
+    if handin.students:
+        ranked = [(rank, file) for rank, file in ranked if rank < 3]
+    written = [(rank, file) for rank, file in ranked if not is_stub(exercise, file)]
+    ranked = written or ranked[:1]
+    if not ranked:
+        return
+    places = [file.relative_to(handin.folder) for _, file in ranked]
+    (best, file), *rest = ranked
+    if best == 3 and len({file.read_bytes() for _, file in ranked}) > 1:
+        handin.notes[exercise.name] = (
+            f"{_listed(places)} could each be it, so none was graded. "
+            f"Keep one, and call it {exercise.name}.py."
+        )
+        return
+    handin.files[exercise.name] = file
+    if best == 3 and written:
+        handin.notes[exercise.name] = f"Graded from {places[0]}. Please call it {exercise.name}.py."
+    elif rest and any(other.read_bytes() != file.read_bytes() for _, other in rest):
+        handin.notes[exercise.name] = f"Graded: {places[0]}. Not graded: {_listed(places[1:])}."
+
+
+def _listed(paths: list[Path], most: int = 5) -> str:
+    names = [str(path) for path in paths[:most]]
+    return ", ".join(names + ["..."] * (len(paths) > most))
