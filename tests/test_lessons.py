@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import re
@@ -46,15 +47,51 @@ def test_code_runs_in_one_session_and_its_output_is_on_the_page():
 
 
 def test_an_expected_failure_shows_its_real_message():
-    _, text = page("```fails\nint('x')\n```\n")
+    _, text = page("```fails ValueError\nint('x')\n```\n")
     assert "ValueError: invalid literal for int() with base 10: 'x'" in text
 
 
-def test_a_note_stands_on_the_one_line_that_it_names():
-    _, text = page("```source minicache.autodiff:toggle_autodiff\nbefore = :: What was.\n```\n")
-    line = next(line for line in text.splitlines() if "# (1)!" in line)
-    assert line.strip().startswith("before = torch.is_grad_enabled()")
-    assert "1. What was." in text
+def listings(markdown):
+    """The HTML of a page's listings, as the site's Markdown makes it."""
+    made = page(markdown)[1]
+    fences = re.findall(r"^ *````` listing\n(.*?)^ *`````$", made, re.M | re.S)
+    return [load("listing").render(re.sub(r"^    ", "", text, flags=re.M)) for text in fences]
+
+
+def test_a_note_stands_beside_the_one_line_that_it_names():
+    made = listings("```source minicache.autodiff:toggle_autodiff\nbefore = :: What `was`.\n```\n")
+    line = next(one for one in made[0].split('<span class="line"') if 'data-n="1"' in one)
+    assert "before" in line
+    row = made[0].split("<pre>")[1].split('data-n="1"')[0].count('class="line"')
+    assert f'<li style="--row:{row};' in made[0]
+    assert "What <code>was</code>." in made[0]
+
+
+def test_a_listing_leaves_its_docstring_to_the_end_of_the_page():
+    short, full = listings("```source minicache.autodiff:toggle_autodiff\n```\n")
+    assert "Args:" not in short
+    assert "Args:" in full
+    assert "toggle_autodiff" in short
+
+
+@pytest.mark.parametrize("module", ["errors", "cache", "hooks.root", "analysis.residual"])
+def test_a_listing_without_docstrings_is_the_same_program(module):
+    def program(text):
+        tree = ast.parse(text)
+        for node in ast.walk(tree):
+            body = getattr(node, "body", None)
+            if isinstance(body, list) and len(body) > 1 and lesson.listing._is_text(body[0]):
+                del body[0]
+        return ast.dump(tree)
+
+    code = lesson.source(f"minicache.{module}")
+    assert program(lesson.listing.brief(code)) == program(code)
+
+
+def test_a_note_may_point_into_a_docstring_which_then_stays():
+    code = 'def f():\n    """A sentence."""\n    return 1\n'
+    assert "sentence" not in lesson.listing.brief(code)
+    assert "sentence" in lesson.listing.brief(code, ["A sent"])
 
 
 @pytest.mark.parametrize(
@@ -62,7 +99,9 @@ def test_a_note_stands_on_the_one_line_that_it_names():
     [
         ("```check\nassert 1 == 2\n```\n", "does not run"),
         ("```run\nno_such_name\n```\n", "no_such_name"),
-        ("```fails\nint('3')\n```\n", "was to fail"),
+        ("```fails ValueError\n{}['x']\n```\n", "and raised KeyError"),
+        ("```fails\nint('x')\n```\n", "does not name"),
+        ("```fails ValueError\nint('3')\n```\n", "was to fail"),
         ("```source minicache.cache:Nothing\n```\n", "has no Nothing"),
         ("```source minicache.nothing\n```\n", "no module"),
         ("```source minicache.autodiff:toggle_autodiff\nnowhere :: x\n```\n", "in 0 lines"),

@@ -12,8 +12,14 @@ from mkdocs.exceptions import PluginError
 sys.path.insert(0, str(Path(__file__).parent))
 
 import lesson as lessons  # it lies beside this file, and is no package
+import listing
 
 _built: dict[str, lessons.Lesson] = {}
+
+
+def on_config(config: Any) -> None:
+    fences = config["mdx_configs"].setdefault("pymdownx.superfences", {})
+    fences["custom_fences"] = [{"name": "listing", "class": "listing", "format": listing.render}]
 
 
 def on_pre_build(config: Any) -> None:
@@ -33,8 +39,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     _built[name] = made
     if not made.executed:
         return page_markdown
-    up = "" if name == "index" else "../"
-    file = f"{up}notebooks/{name}.ipynb"
+    file = f"notebooks/{name}.ipynb"
     link = f'<a class="notebook" href="{file}" download>This page as a notebook</a>'
     head, _, rest = page_markdown.partition("\n")
     return f"{head}\n\n{link}\n{rest}"

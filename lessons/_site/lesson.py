@@ -1,16 +1,38 @@
 """A lesson: Markdown with a few fences of our own, rendered as a page and as a notebook.
 
-    ```source minicache.cache:ActivationCache.__getitem__    the package's own code, by name
-    name = self._full_name(address): a note, attached to the one line that holds the fragment
-    ```
+    ```source minicache.cache:ActivationCache.__getitem__    the package's own code, by name, without
+    name = self._full_name(address) :: a note                its docstring; a note stands beside the
+    ```                                                      one line that holds the fragment
+    ```source lessons/live/model.js                          a file of another language, by its path
     ```rest minicache.cache                                  what of a module, or of a folder of
                                                              modules, this page has not shown yet
     ```run                                                   run it, show code and output
     ```run both                                              it also runs in TransformerLens: see
                                                              tests/parity/test_snippets.py
     ```check                                                 run it, show nothing: asserts
-    ```fails                                                 it has to raise; show the message
+    ```fails SliceRangeError                                 it has to raise exactly this class;
+                                                             show the message
     ```figure alt="what is seen" caption="what to see"       it ends with a matplotlib Figure
+
+A question before an experiment is an admonition, a list of two or three answers, and what comes
+out. The reader's choice opens it; without JavaScript it opens with a click. The answer may hold
+fences of ours, indented as it is:
+
+    !!! guess "Which head does the model need most?"
+
+        - L0H0, which looks one word back
+        - L1H0, which does induction
+        - neither: one stands in for the other
+
+        ??? answer "What happens"
+
+            ```run
+            accuracy((0, 0)), accuracy((1, 0))
+            ```
+
+The live model is one line, and takes the panels that the page needs (see lessons/live/panels.js):
+
+    <mini-model panels="edit next heads" text="The capital of France is"></mini-model>
 
 All code of a page runs in one session. `\\( .. \\)` is mathematics, and becomes MathML.
 """
@@ -31,6 +53,8 @@ from pathlib import Path
 from pprint import pformat
 from typing import Any
 from zlib import crc32
+
+import listing
 
 FENCE = re.compile(
     r"^( *)```(source|rest|run|check|fails|figure)\b *(.*?)\n(.*?)^\1```$", re.M | re.S
@@ -68,6 +92,7 @@ class Lesson:
     shown: set[str] = field(default_factory=set)
     executed: int = 0
     asserted: int = 0
+    shortened: dict[str, str] = field(default_factory=dict)
 
     def blocks(self) -> Iterator[Block]:
         end = 0
@@ -92,15 +117,32 @@ class Lesson:
                 parts.append(
                     "\n".join(block.indent + line if line else "" for line in made.split("\n"))
                 )
-        return "".join(parts)
+        return "".join(parts) + self._in_full()
+
+    def _in_full(self) -> str:
+        """All that the listings left out, folded, at the page's end."""
+        if not self.shortened:
+            return ""
+        shown = [listing.fence(full, _title(name), []) for name, full in self.shortened.items()]
+        body = "\n\n".join(shown)
+        lines = ("    " + line if line else "" for line in body.split("\n"))
+        return '\n\n??? example "The listings in full, with docstrings"\n' + "\n".join(lines) + "\n"
 
     def _text(self, block: Block, session: Session) -> str:
         alone = re.sub(r"^\\\((.+?)\\\)$", lambda m: mathml(m[1], "block"), block.text, flags=re.M)
         return re.sub(r"\\\((.+?)\\\)", lambda m: mathml(m[1], "inline"), alone)
 
     def _source(self, block: Block, session: Session) -> str:
+        if block.info.endswith(".js"):
+            code = Path(__file__).parents[2].joinpath(block.info).read_text("utf-8")
+            return annotated(code, block.text.splitlines(), block.info, "javascript")
         self.shown.add(block.info)
-        return annotated(source(block.info), block.text.splitlines(), block.info)
+        full = source(block.info)
+        notes = block.text.splitlines()
+        code = listing.brief(full, [note.partition(" :: ")[0] for note in notes if note.strip()])
+        if code != full:
+            self.shortened[block.info] = full
+        return annotated(code, notes, block.info)
 
     def _rest(self, block: Block, session: Session) -> str:
         parts = []
@@ -129,6 +171,11 @@ class Lesson:
         try:
             session.run(block.text)
         except Exception as error:
+            if type(error).__name__ != block.info:
+                raise LessonError(
+                    f"this was to raise {block.info or 'a class that the fence does not name'}, "
+                    f"and raised {type(error).__name__}: {error}\n{block.text}"
+                ) from error
             said = f"{type(error).__name__}: {error}"
             return (
                 fence("python", block.text) + "\n\n" + fence("text", said, "output fails no-copy")
@@ -226,9 +273,9 @@ def fence(language: str, text: str, classes: str = "") -> str:
     return f"``` {head}\n{text.rstrip()}\n```"
 
 
-def annotated(code: str, notes: list[str], name: str) -> str:
-    """A fence of code, with a numbered note on each line that a fragment points at."""
-    lines, listed = code.splitlines(), []
+def annotated(code: str, notes: list[str], name: str, language: str = "python") -> str:
+    """A listing, with a numbered note beside each line that a fragment points at."""
+    lines, placed = code.splitlines(), []
     for note in filter(str.strip, notes):
         fragment, colon, text = note.partition(" :: ")
         if not colon:
@@ -236,11 +283,12 @@ def annotated(code: str, notes: list[str], name: str) -> str:
         found = [index for index, line in enumerate(lines) if fragment in line]
         if len(found) != 1:
             raise LessonError(f"{name}: {fragment!r} is in {len(found)} lines, and not in one")
-        listed.append(f"{len(listed) + 1}. {text}")
-        lines[found[0]] += f"  # ({len(listed)})!"
-    title = name.replace(":", " · ") if ":" in name else name
-    made = f'``` {{.python title="{title}"}}\n' + "\n".join(lines) + "\n```"
-    return made + ("\n\n" + "\n".join(listed) + "\n" if listed else "")
+        placed.append((found[0], text))
+    return listing.fence(code, _title(name), placed, language)
+
+
+def _title(name: str) -> str:
+    return name.replace(":", " · ")
 
 
 def module_source(module: str) -> str:
