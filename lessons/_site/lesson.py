@@ -1,8 +1,8 @@
 """A lesson: Markdown with a few fences of our own, rendered as a page and as a notebook.
 
-    ```source minicache.cache:ActivationCache.__getitem__    the package's own code, by name, without
-    name = self._full_name(address) :: a note                its docstring; a note stands beside the
-    ```                                                      one line that holds the fragment
+    ```source minicache.cache:ActivationCache.__getitem__    the package's own code, by name,
+    name = self._full_name(address) :: a note                without docstrings; a note stands
+    ```                                                      beside the line that holds the fragment
     ```source lessons/live/model.js                          a file of another language, by its path
     ```rest minicache.cache                                  what of a module, or of a folder of
                                                              modules, this page has not shown yet

@@ -92,8 +92,8 @@ def test_a_page_is_whole(opened, site, path, size, scheme):
     scroll = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     assert scroll <= 0, "it scrolls sideways"
     clipped = page.evaluate(
-        "[...document.querySelectorAll('pre > code')].filter(e => e.scrollWidth > e.clientWidth + 1)"
-        ".map(e => e.textContent.slice(0, 60))"
+        "[...document.querySelectorAll('pre > code')]"
+        ".filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.slice(0, 60))"
     )
     assert clipped == []
     assert page.locator("img:not([alt])").count() == 0
