@@ -11,6 +11,7 @@ import torch
 from minicache import HookedTransformer, Slice, get_act_name
 from minicache.errors import (
     AddressTypeError,
+    ArgumentValueError,
     BatchSizeError,
     ConfigError,
     HookError,
@@ -97,9 +98,14 @@ SLICES = [
 HOOKS = [
     (lambda m, c: m.add_hook("hook_embd", nothing), UnknownActivationError, KeyError, "Nearest"),
     (lambda m, c: m.add_hook("hook_embed", "no"), HookError, TypeError, "function"),
-    (lambda m, c: m.add_hook("hook_embed", nothing, dir="up"), HookError, TypeError, "'bwd'"),
+    (
+        lambda m, c: m.add_hook("hook_embed", nothing, dir="up"),
+        ArgumentValueError,
+        ValueError,
+        "'bwd'",
+    ),
     (lambda m, c: m.add_hook(3, nothing), HookError, TypeError, "3"),
-    (lambda m, c: m.reset_hooks(direction="up"), HookError, TypeError, "up"),
+    (lambda m, c: m.reset_hooks(direction="up"), ArgumentValueError, ValueError, "up"),
     (
         lambda m, c: m.run_with_hooks(
             torch.zeros(1, 2, dtype=torch.long), fwd_hooks=[("hook_embed", lambda t, hook: 3)]

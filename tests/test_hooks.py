@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minicache import HookedRootModule, HookPoint
-from minicache.errors import BatchSizeError, HookError, UnknownActivationError
+from minicache.errors import BatchSizeError, GradientError, HookError, UnknownActivationError
 from tests.worlds import Toy, models, random_model, tokens
 
 INPUT = torch.tensor([[1.0, -2.0, 3.0]])
@@ -46,22 +46,6 @@ def test_none_leaves_the_tensor_and_a_tensor_replaces_it():
         INPUT, fwd_hooks=[("hook_middle", lambda t, hook: torch.zeros_like(t))]
     )
     assert torch.equal(zeroed, model.second(torch.zeros(1, 5)))
-
-
-def test_hooks_run_in_the_order_added_and_prepended_ones_first():
-    point, order = HookPoint(), []
-    for label in "ab":
-        point.add_hook(lambda t, hook, label=label: order.append(label))
-    point.add_hook(lambda t, hook: order.append("first"), prepend=True)
-    point(INPUT)
-    assert order == ["first", "a", "b"]
-
-
-def test_each_hook_receives_what_the_one_before_returned():
-    point = HookPoint()
-    point.add_hook(lambda t, hook: t + 1)
-    point.add_hook(lambda t, hook: t * 10)
-    assert point(torch.tensor(1.0)) == 20
 
 
 def test_the_same_function_twice_runs_twice_and_comes_off_twice():
@@ -113,6 +97,13 @@ def test_after_an_exception_in_the_model_no_hook_is_left():
         [("hook_out", "not callable")],
         [(7, nothing)],
         [(["x"], nothing)],
+        [(["hook_out"], nothing)],
+        [(None, nothing)],
+        ["hook_out"],
+        [("hook_out",)],
+        [("hook_out", nothing, nothing)],
+        [nothing],
+        ["ab"],
     ],
 )
 def test_a_bad_hook_anywhere_in_the_list_attaches_none_of_it(bad):
@@ -120,6 +111,41 @@ def test_a_bad_hook_anywhere_in_the_list_attaches_none_of_it(bad):
     with pytest.raises((UnknownActivationError, HookError)):
         model.run_with_hooks(INPUT, fwd_hooks=[("hook_middle", nothing), *bad])
     assert hooks_of(model) == {"hook_middle": [], "hook_out": []}
+
+
+@pytest.mark.parametrize(
+    "bad", [{"hook_out": nothing}, ("hook_out", nothing), "hook_out", None, 7, nothing]
+)
+def test_what_is_no_list_of_pairs_raises(bad):
+    model = Toy()
+    for kind in ("fwd_hooks", "bwd_hooks"):
+        with pytest.raises(HookError, match=f"{kind} is a list of pairs"):
+            model.run_with_hooks(INPUT, **{kind: bad})
+    assert hooks_of(model) == {"hook_middle": [], "hook_out": []}
+
+
+def test_an_iterator_of_pairs_is_read_once():
+    model, calls = Toy(), []
+    hook = ("hook_out", lambda t, hook: calls.append(hook.name))
+    model.run_with_hooks(INPUT, fwd_hooks=iter([hook, list(hook)]))
+    assert calls == ["hook_out", "hook_out"]
+
+
+@pytest.mark.parametrize("name", [None, 3, ["hook_out"], b"hook_out"])
+def test_a_hook_is_attached_by_a_name_or_a_predicate_and_by_nothing_else(name):
+    model = Toy()
+    with pytest.raises(HookError, match="by a name or a function of a name"):
+        model.add_hook(name, nothing)
+    assert hooks_of(model) == {"hook_middle": [], "hook_out": []}
+
+
+def test_a_predicate_that_matches_nothing_says_so(caplog):
+    model = Toy()
+    model.add_hook(lambda name: "attn" in name, nothing)
+    assert "attached nowhere" in caplog.text
+    caplog.clear()
+    model.run_with_hooks(INPUT, fwd_hooks=[(lambda name: False, nothing)])
+    assert "attached nowhere" in caplog.text
 
 
 def test_an_unknown_name_raises_with_the_nearest_names():
@@ -208,19 +234,6 @@ def test_a_hook_that_returns_something_else_raises_and_names_the_place():
         Toy().run_with_hooks(INPUT, fwd_hooks=[("hook_out", lambda t, hook: 3)])
 
 
-def test_a_hook_may_take_itself_off_while_hooks_run():
-    point, calls = HookPoint(), []
-
-    def once(t, hook):
-        calls.append(1)
-        hook.remove_hooks("fwd")
-
-    point.add_hook(once)
-    point(INPUT)
-    point(INPUT)
-    assert calls == [1]
-
-
 @given(model=models())
 def test_run_with_cache_gives_the_plain_forwards_logits_bit_for_bit(model):
     ids = tokens(2, 5)
@@ -267,6 +280,12 @@ def test_a_filter_that_matches_nothing_says_so(names_filter, caplog):
     assert [(r.name, r.levelname) for r in caplog.records] == [("minicache", "WARNING")]
 
 
+@pytest.mark.parametrize("bad", [[3], [None], [["hook_out"]], ["hook_out", 3]])
+def test_a_filter_that_lists_what_is_no_name_raises(bad):
+    with pytest.raises(UnknownActivationError, match="has no hook point"):
+        Toy().run_with_cache(INPUT, names_filter=bad)
+
+
 @pytest.mark.parametrize("bad", [7, 1.5, object()])
 def test_a_filter_of_the_wrong_type_raises(bad):
     with pytest.raises(HookError, match="names_filter"):
@@ -309,28 +328,54 @@ def test_a_backward_hook_sees_only_the_gradient_through_its_own_hook_point():
     assert torch.equal(x.grad, torch.full((2,), 11.0))
 
 
-def test_a_backward_hook_may_replace_the_gradient_and_one_taken_off_does_not_run():
-    x = torch.ones(2, requires_grad=True)
-    point = HookPoint()
-    point.add_hook(lambda grad, hook: 5 * grad, dir="bwd")
-    point(x).sum().backward()
-    assert torch.equal(x.grad, torch.full((2,), 5.0))
-    out = point(x).sum()
-    point.remove_hooks("bwd")
-    out.backward()
-    assert torch.equal(x.grad, torch.full((2,), 6.0))
-
-
 def test_run_with_hooks_warns_of_backward_hooks_that_come_off_too_early(caplog):
     Toy().run_with_hooks(INPUT, bwd_hooks=[("hook_out", nothing)])
     assert "takes its backward hooks off" in caplog.text
 
 
+def test_backward_hooks_put_on_after_the_forward_pass_say_that_they_saw_nothing(caplog):
+    model = Toy()
+    output = model(INPUT).sum()
+    with model.hooks(bwd_hooks=[("hook_out", boom)]):
+        output.backward()
+    assert "no gradient has come through" in caplog.text
+    caplog.clear()
+    with torch.no_grad(), model.hooks(bwd_hooks=[("hook_out", boom)]):
+        model(INPUT)
+    assert "no gradient has come through" in caplog.text
+
+
+def test_backward_hooks_that_saw_a_gradient_or_stay_on_say_nothing(caplog):
+    model, calls = Toy(), []
+    seen = [("hook_out", lambda grad, hook: calls.append("seen"))]
+    with model.hooks(bwd_hooks=seen):
+        model(INPUT).sum().backward()
+    model.run_with_hooks(INPUT, bwd_hooks=seen, reset_hooks_end=False).sum().backward()
+    with pytest.raises(BoomError), model.hooks(bwd_hooks=seen):
+        boom(INPUT, model.hook_out)  # the exception says enough
+    assert calls == ["seen", "seen"]
+    assert caplog.text == ""
+
+
 def test_incl_bwd_needs_a_scalar_and_a_graph():
-    with pytest.raises(HookError, match=r"scalar.*\(1, 2\)"):
+    with pytest.raises(GradientError, match=r"scalar.*\(1, 2\)"):
         Toy().run_with_cache(INPUT, incl_bwd=True)
-    with torch.no_grad(), pytest.raises(HookError, match="Is autodiff off"):
-        random_model().run_with_cache(tokens(1, 3), return_type="loss", incl_bwd=True)
+    model, ask = random_model(), {"return_type": "loss", "incl_bwd": True}
+    with torch.no_grad(), pytest.raises(GradientError, match="Autodiff is off here"):
+        model.run_with_cache(tokens(1, 3), **ask)
+    model.requires_grad_(False)
+    with pytest.raises(GradientError, match="All parameters are frozen"):
+        model.run_with_cache(tokens(1, 3), **ask)
+    assert hooks_of(model) == {name: [] for name in model.hook_dict}
+
+
+def test_incl_bwd_says_so_when_the_model_detached_its_output():
+    class Detaches(Toy):
+        def forward(self, x):
+            return super().forward(x).sum().detach()
+
+    with pytest.raises(GradientError, match="The model detached it"):
+        Detaches().run_with_cache(INPUT, incl_bwd=True)
 
 
 def test_pos_slice_keeps_the_positions_asked_for_on_the_right_axis():
@@ -396,39 +441,12 @@ def test_a_model_that_was_not_set_up_says_what_to_call():
     class Forgetful(HookedRootModule):
         pass
 
-    with pytest.raises(HookError, match=r"self\.setup\(\)"):
-        Forgetful().run_with_cache(INPUT)
-
-
-def test_hook_points_know_their_layer_and_show_their_hooks():
-    model = random_model()
-    point = model.hook_dict["blocks.1.attn.hook_q"]
-    point.add_hook(nothing)
-    point.add_perma_hook(nothing)
-    assert point.layer() == 1
-    assert repr(point) == "HookPoint(2 fwd)"
-    model.reset_hooks()
-    assert repr(point) == "HookPoint(1 fwd)"
-    with pytest.raises(UnknownActivationError, match="is in no block"):
-        model.hook_embed.layer()
+    for call in (lambda model: model.run_with_cache(INPUT), lambda model: model.reset_hooks()):
+        with pytest.raises(HookError, match=r"self\.setup\(\)"):
+            call(Forgetful())
 
 
 def test_mod_dict_holds_every_module_and_hook_dict_the_hook_points():
     model = Toy()
     assert set(model.mod_dict) == {"first", "second", "hook_middle", "hook_out"}
     assert set(model.hook_dict) == {"hook_middle", "hook_out"}
-
-
-def test_a_hook_goes_one_way():
-    point = HookPoint()
-    with pytest.raises(HookError, match="dir='both': a hook runs 'fwd' or 'bwd'"):
-        point.add_hook(nothing, dir="both")
-    assert point.fwd_hooks == point.bwd_hooks == []
-
-
-@pytest.mark.parametrize("direction", ["forward", "", None])
-def test_an_unknown_direction_raises(direction):
-    with pytest.raises(HookError, match="'fwd' or 'bwd'"):
-        HookPoint().add_hook(nothing, dir=direction)
-    with pytest.raises(HookError, match="'fwd' or 'bwd'"):
-        HookPoint().remove_hooks(direction)

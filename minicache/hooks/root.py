@@ -1,21 +1,35 @@
-"""The taps: a model that lets you open it anywhere.
+"""Name the hook points of a model, attach hooks by name, and cache what passes: `HookedRootModule`.
 
-`HookedRootModule` gives every hook point in a module a name, and attaches hooks by name. Whatever
-goes wrong in between, the hooks that it attached for one run are taken off again. It works for any
-module with hook points in it. The interface is TransformerLens's. Lessons 2 and 3 tell the story.
+Whatever goes wrong in between, the hooks that were attached for one run are taken off again. It
+works for any module with hook points in it. The interface is TransformerLens's. Lessons 2 and 3
+walk through it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from minicache.errors import BatchSizeError, HookError, UnknownActivationError, logger, nearest
-from minicache.hooks.point import Attached, Direction, HookFunction, HookPoint, check_hook
+from minicache.errors import (
+    BatchSizeError,
+    GradientError,
+    HookError,
+    UnknownActivationError,
+    logger,
+    nearest,
+)
+from minicache.hooks.point import (
+    OPEN_BLOCKS,
+    Attached,
+    Direction,
+    HookFunction,
+    HookPoint,
+    check_hook,
+)
 from minicache.names import pos_axis
 from minicache.slices import Slice, SliceInput
 
@@ -54,7 +68,7 @@ class HookedRootModule(nn.Module):
 
     def hook_points(self) -> Iterable[HookPoint]:
         """Every hook point of the model."""
-        return self.hook_dict.values()
+        return [self.hook_dict[name] for name in self._filtered(None)]
 
     def add_hook(
         self,
@@ -66,11 +80,13 @@ class HookedRootModule(nn.Module):
     ) -> None:
         """Attach `hook` to the hook point of this name, or to all whose name satisfies a predicate.
 
-        See `HookPoint.add_hook`. Nothing is attached if anything is wrong.
+        See `HookPoint.add_hook`. Nothing is attached if anything is wrong. The hook is the model's
+        from now on, and acts in every thread.
 
         Raises:
             UnknownActivationError: no hook point has this name.
-            HookError: `hook`, `name` or `dir` is not what it should be.
+            HookError: `hook` or `name` is not what it should be.
+            ArgumentValueError: `dir` is neither `"fwd"` nor `"bwd"`.
         """
         check_hook(hook, dir)
         for point in self._points(name):
@@ -88,7 +104,10 @@ class HookedRootModule(nn.Module):
         direction: Literal["fwd", "bwd", "both"] = "both",
         including_permanent: bool = False,
     ) -> None:
-        """Take all hooks off, and empty every `ctx`. Permanent hooks stay unless included."""
+        """Take all hooks off, and empty every `ctx`. Permanent hooks stay unless included.
+
+        Hooks that a `hooks` block of another thread put on are not touched.
+        """
         for point in self.hook_points():
             point.remove_hooks(direction, including_permanent)
             if clear_contexts:
@@ -104,37 +123,45 @@ class HookedRootModule(nn.Module):
     ) -> Iterator[HookedRootModule]:
         """Attach hooks for the length of a `with` block.
 
-        On leaving, by any road, exactly the hooks that were attached here are taken off. Hooks that
-        were there before, and hooks that the block adds itself, stay.
+        They act on what this thread (or this asyncio task) runs in the block, and not on what
+        others run at the same time. On leaving, by any road, exactly the hooks that were attached
+        here are taken off. Hooks that were there before, and hooks that the block adds itself,
+        stay.
 
         Args:
             fwd_hooks: Pairs (name or predicate, hook) for activations.
-            bwd_hooks: The same for gradients. Call `backward` inside the block.
-            reset_hooks_end: False leaves them on.
+            bwd_hooks: The same for gradients. Run the model and call `backward` inside the block;
+                if no gradient came through any of these, a warning says so.
+            reset_hooks_end: False leaves them on. From then on they are the model's.
             clear_contexts: Also empty every `ctx` on leaving.
 
         Raises:
             UnknownActivationError: a name is unknown. No hook has been attached then.
-            HookError: one of the hooks cannot be called.
+            HookError: one of the hooks cannot be called, or this is no list of pairs.
         """
-        plan: list[tuple[HookPoint, HookFunction, Direction]] = []
-        directions: tuple[tuple[NamedHooks, Direction], ...] = (
-            (fwd_hooks, "fwd"),
-            (bwd_hooks, "bwd"),
-        )
-        for named_hooks, dir in directions:
-            for name, hook in named_hooks:
-                check_hook(hook, dir)
-                plan += [(point, hook, dir) for point in self._points(name)]
-        attached: list[tuple[HookPoint, Attached]] = []
+        plan = [*self._plan(fwd_hooks, "fwd"), *self._plan(bwd_hooks, "bwd")]
+        attached: list[tuple[HookPoint, Attached, Direction]] = []
+        block = object()
+        OPEN_BLOCKS.set(OPEN_BLOCKS.get() | {block})
         try:
             for point, hook, dir in plan:
-                attached.append((point, point.attach(hook, dir, False, False)))
+                attached.append((point, point.attach(hook, dir, False, False, block), dir))
             yield self
+            backward = [ticket.was_called for _, ticket, dir in attached if dir == "bwd"]
+            if reset_hooks_end and backward and not any(backward):
+                logger.warning(
+                    "This takes its backward hooks off, and no gradient has come through any of "
+                    "them. Run the model and call backward inside one "
+                    "`with model.hooks(bwd_hooks=...)`, or give reset_hooks_end=False."
+                )
         finally:
-            if reset_hooks_end:
-                for point, one in attached:
-                    point.detach(one)
+            # Not a reset to what was before: another block may have been left in between.
+            OPEN_BLOCKS.set(OPEN_BLOCKS.get() - {block})
+            for point, ticket, _ in attached:
+                if reset_hooks_end:
+                    point.detach(ticket)
+                else:
+                    ticket.block = None
             if clear_contexts:
                 for point in self.hook_points():
                     point.ctx.clear()
@@ -153,11 +180,6 @@ class HookedRootModule(nn.Module):
         A backward hook must still be on when `backward` runs: use the `hooks` context for those, or
         `reset_hooks_end=False`.
         """
-        if bwd_hooks and reset_hooks_end:
-            logger.warning(
-                "run_with_hooks takes its backward hooks off before backward can run. "
-                "Use `with model.hooks(bwd_hooks=...)` around both, or reset_hooks_end=False."
-            )
         with self.hooks(fwd_hooks, bwd_hooks, reset_hooks_end, clear_contexts):
             return self(*model_args, **model_kwargs)
 
@@ -234,7 +256,7 @@ class HookedRootModule(nn.Module):
             incl_bwd: Also call `backward` on the output, a scalar, and cache the gradients.
 
         Raises:
-            HookError: `incl_bwd` and the output is no scalar that a gradient can come from.
+            GradientError: `incl_bwd` and the output is no scalar that a gradient can come from.
             BatchSizeError: `remove_batch_dim` with a batch of more than 1.
         """
         cache, fwd_hooks, bwd_hooks = self.get_caching_hooks(
@@ -243,12 +265,36 @@ class HookedRootModule(nn.Module):
         with self.hooks(fwd_hooks, bwd_hooks, reset_hooks_end, clear_contexts):
             model_out = self(*model_args, **model_kwargs)
             if incl_bwd:
-                _check_can_backward(model_out)
+                self._check_can_backward(model_out)
                 model_out.backward()
         return model_out, cache
 
+    def _plan(
+        self, named_hooks: NamedHooks, dir: Direction
+    ) -> Iterator[tuple[HookPoint, HookFunction, Direction]]:
+        """Which hook goes onto which hook point. Raises if that cannot be said."""
+        if not isinstance(named_hooks, Iterable) or isinstance(named_hooks, str | Mapping):
+            raise HookError(f"{dir}_hooks is a list of pairs, and not {_shown(named_hooks)}.")
+        for pair in named_hooks:
+            if not isinstance(pair, tuple | list) or len(pair) != 2:
+                raise HookError(
+                    f"{dir}_hooks is a list of pairs (name or predicate, hook), and "
+                    f"{_shown(pair)} is no such pair."
+                )
+            name, hook = pair
+            check_hook(hook, dir)
+            for point in self._points(name):
+                yield point, hook, dir
+
     def _points(self, name: str | NamePredicate) -> list[HookPoint]:
-        return [self.hook_dict[one] for one in self._filtered(name)]
+        if not isinstance(name, str) and not callable(name):
+            raise HookError(
+                f"A hook is attached by a name or a function of a name, not by {_shown(name)}."
+            )
+        names = self._filtered(name)
+        if not names:
+            logger.warning("%r matches no hook point, so this hook is attached nowhere.", name)
+        return [self.hook_dict[name] for name in names]
 
     def _filtered(self, names_filter: NamesFilter) -> list[str]:
         """The names that a filter picks, in the model's order. Exact names must exist."""
@@ -264,11 +310,11 @@ class HookedRootModule(nn.Module):
         if not isinstance(names_filter, str | Sequence):
             raise HookError(
                 f"names_filter is a name, a list of names, a function of a name, or None, and not "
-                f"{names_filter!r} of type {type(names_filter).__name__}."
+                f"{_shown(names_filter)}."
             )
         wanted = [names_filter] if isinstance(names_filter, str) else list(names_filter)
         for name in wanted:
-            if name not in self.hook_dict:
+            if not isinstance(name, str) or name not in self.hook_dict:
                 raise UnknownActivationError(
                     f"{type(self).__name__} has no hook point {name!r}."
                     f"{nearest(str(name), self.hook_dict)} "
@@ -276,16 +322,23 @@ class HookedRootModule(nn.Module):
                 )
         return [name for name in self.hook_dict if name in wanted]
 
+    def _check_can_backward(self, output: object) -> None:
+        if not isinstance(output, Tensor) or output.numel() != 1:
+            shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+            raise GradientError(
+                f"incl_bwd=True calls backward on the model's output, which must be a scalar such "
+                f"as a loss, and this one is {shape}. Try return_type='loss'."
+            )
+        if output.requires_grad:
+            return
+        if not torch.is_grad_enabled():
+            why = "Autodiff is off here (torch.no_grad, inference_mode, toggle_autodiff)."
+        elif not any(parameter.requires_grad for parameter in self.parameters()):
+            why = "All parameters are frozen: let one that comes early have requires_grad=True."
+        else:
+            why = "The model detached it."
+        raise GradientError(f"incl_bwd=True needs a graph, and the output has none. {why}")
 
-def _check_can_backward(output: object) -> None:
-    if not isinstance(output, Tensor) or output.numel() != 1:
-        shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise HookError(
-            f"incl_bwd=True calls backward on the model's output, which must be a scalar such as a "
-            f"loss, and this one is {shape}. Try return_type='loss'."
-        )
-    if not output.requires_grad:
-        raise HookError(
-            "incl_bwd=True needs a graph, and the output has none. "
-            "Is autodiff off (torch.no_grad, inference_mode, toggle_autodiff)?"
-        )
+
+def _shown(given: object) -> str:
+    return f"{given!r} of type {type(given).__name__}"

@@ -163,7 +163,8 @@ class PosEmbed(nn.Module):
 
     def forward(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_model"]:
         batch, pos = tokens.shape
-        return repeat(self.W_pos[:pos], "pos d_model -> batch pos d_model", batch=batch)
+        # Without clone, a view of W_pos: a hook that writes into it would change the weights.
+        return repeat(self.W_pos[:pos], "pos d_model -> batch pos d_model", batch=batch).clone()
 
 
 class Unembed(nn.Module):

@@ -260,7 +260,7 @@ class HookedTransformer(HookedRootModule):
         ids = self.to_single_token(tokens) if isinstance(tokens, str) else tokens
         index = torch.as_tensor(ids, device=self.device)
         self._check_range(index)
-        return self.W_U.T[index]
+        return F.embedding(index, self.W_U.T)  # a copy, where W_U.T[index] may be a view
 
     def accumulated_bias(
         self, layer: int | None, mlp_input: bool = False, include_mlp_biases: bool = True

@@ -1,0 +1,94 @@
+"""Laws of the model's parts: no activation lies in the memory of a parameter."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from minicache.model.layers import PosEmbed
+from minicache.storage import storage_id
+from tests.worlds import models, random_model, tokens
+
+
+def borrowed(model, tensors):
+    """The names of the tensors that lie in the memory of one of the model's parameters."""
+    own = {storage_id(parameter) for parameter in model.parameters()}
+    return [name for name, tensor in tensors.items() if storage_id(tensor) in own]
+
+
+@given(
+    model=models(),
+    mode=st.sampled_from([nullcontext, torch.no_grad, torch.inference_mode]),
+    batch=st.integers(1, 2),
+    pos=st.integers(1, 5),
+    remove=st.booleans(),
+    stop=st.none() | st.integers(0, 1),
+    pos_slice=st.sampled_from([None, 0, (0, 1), [0]]),
+)
+def test_no_activation_lies_in_a_parameters_memory(
+    model, mode, batch, pos, remove, stop, pos_slice
+):
+    seen = {}
+    model.eval().add_hook(lambda name: True, lambda t, hook: seen.update({hook.name: t}))
+    with mode():
+        output, cache = model.run_with_cache(
+            tokens(batch, pos),
+            remove_batch_dim=remove and batch == 1,
+            stop_at_layer=stop,
+            pos_slice=pos_slice,
+        )
+    assert len(seen) == len(cache)
+    assert borrowed(model, {**seen, **cache, "output": output}) == []
+
+
+@given(model=models(), batch=st.integers(1, 2))
+def test_hooks_that_write_in_place_leave_the_weights_as_they_were(model, batch):
+    before = {name: p.clone() for name, p in model.named_parameters()}
+    plain = model(tokens(batch, 3))
+    with torch.no_grad():
+        model.run_with_hooks(
+            tokens(batch, 3), fwd_hooks=[(lambda name: True, lambda t, hook: t.mul_(2).add_(1))]
+        )
+        for entry in model.run_with_cache(tokens(batch, 3))[1].values():
+            entry.fill_(7)
+    assert all(torch.equal(before[name], p) for name, p in model.named_parameters())
+    assert torch.equal(model(tokens(batch, 3)), plain)
+
+
+def test_an_optimizers_step_leaves_a_cache_as_it_was():
+    model = random_model()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    loss, cache = model.run_with_cache(tokens(1, 4), return_type="loss")
+    before = {name: entry.clone() for name, entry in cache.items()}
+    loss.backward()
+    optimizer.step()
+    assert all(torch.equal(before[name], entry) for name, entry in cache.items())
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_module_of_the_users_own_that_gives_a_view_of_its_weights_is_safe_too(batch):
+    class Views(PosEmbed):
+        def forward(self, ids):
+            return self.W_pos[: ids.shape[1]].expand(*ids.shape, -1)
+
+    model = random_model()
+    model.pos_embed = Views(model.cfg).double()
+    nn.init.ones_(model.pos_embed.W_pos)
+    _, cache = model.run_with_cache(tokens(batch, 3))
+    assert borrowed(model, cache) == []
+    with torch.no_grad():
+        model.run_with_hooks(
+            tokens(batch, 3), fwd_hooks=[("hook_pos_embed", lambda t, hook: t.zero_())]
+        )
+    assert (model.W_pos == 1).all()
+
+
+def test_a_direction_of_a_token_is_no_view_of_the_unembedding(shipped):
+    for asked in ("Mary", 5, torch.tensor(5), torch.tensor([5, 6])):
+        direction = shipped.tokens_to_residual_directions(asked)
+        assert borrowed(shipped, {"direction": direction}) == []
