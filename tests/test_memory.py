@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-import json
 import sys
 from time import perf_counter
 from types import SimpleNamespace
@@ -23,7 +22,6 @@ from minicache import (
     predict_saved_bytes,
     saved_for_backward,
 )
-from minicache.__main__ import main
 from minicache.cli import memory as app
 from minicache.errors import ConfigError, MissingPackageError
 from minicache.memory import methods
@@ -285,32 +283,3 @@ def test_without_a_driver_nvidia_smi_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "pynvml", SimpleNamespace(NVMLError=NVMLError, nvmlInit=init))
     with pytest.raises(ConfigError, match="no NVIDIA driver"):
         methods.by_device(HookedTransformer.from_pretrained(), torch.zeros(1, 2, dtype=torch.long))
-
-
-def test_the_app_prints_a_table_json_and_a_plot(capsys, tmp_path):
-    plot = tmp_path / "sweep.svg"
-    assert main(["memory", "--batch", "3", "--pos", "9", "--plot", str(plot)]) == 0
-    shown = capsys.readouterr().out
-    assert "0 bytes off" in " ".join(shown.split())
-    assert "torch.profiler" in shown
-    assert all(len(line) <= 80 for line in shown.splitlines())
-    assert plot.read_text().startswith("<?xml")
-    assert main(["memory", "--batch", "1", "--pos", "9", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["batch"] == 1
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        ["--batch", "0"],
-        ["--pos", "1000"],
-        ["--device", "nowhere"],
-        ["--model", "no/such"],
-        ["--cuda-report", "somewhere"],
-    ],
-)
-def test_what_is_wrong_on_the_command_line_is_one_line(capsys, wrong):
-    assert main(["memory", *wrong]) == 2
-    told = capsys.readouterr().err
-    assert told.startswith("minicache: ")
-    assert "Traceback" not in told

@@ -8,24 +8,22 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from dataclasses import asdict, replace
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
 from rich.console import Console
 from rich.table import Table
 
-from minicache.cli.options import device_named
+from minicache.cli.options import Screen, load_model
 from minicache.errors import ConfigError, MissingPackageError
 from minicache.memory import predict_saved_bytes, saved_for_backward
 from minicache.memory.live import compare_modes
 from minicache.memory.methods import METHODS, cuda_report, sweep
 from minicache.model import HookedTransformer
 
-__all__ = ["look", "main", "show"]
-
-BATCH: Final = 32
+__all__ = ["look", "run", "show"]
 
 
 def look(model: HookedTransformer, batch: int, pos: int) -> dict[str, Any]:
@@ -104,23 +102,16 @@ def _mb(size: float) -> str:
     return f"{size / 1e6:.2f} MB"
 
 
-def main(argv: list[str] | None = None) -> int:
-    """The command line of `python -m minicache memory`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m minicache memory",
-        description="Measure what autodiff keeps: exactly, by formula, and by six methods.",
-    )
-    parser.add_argument("--model", type=Path, help="a model's folder (default: the one that ships)")
-    parser.add_argument("--batch", type=int, default=BATCH, help=f"items (default: {BATCH})")
-    parser.add_argument("--pos", type=int, help="tokens an item (default: the whole context)")
-    parser.add_argument("--device", default="cpu", help="where to run (default: cpu)")
-    parser.add_argument("--json", action="store_true", help="print everything as JSON")
-    parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw the sweep")
-    parser.add_argument("--cuda-report", type=Path, metavar="FOLDER", help="torch's own report")
-    args = parser.parse_args(argv)
-    model = HookedTransformer.from_pretrained(args.model).to(device_named(args.device))
+def run(args: argparse.Namespace) -> int:
+    """The command `memory`."""
+    model = load_model(args)
     pos = model.cfg.n_ctx if args.pos is None else args.pos
-    predict_saved_bytes(model.cfg, args.batch, pos)  # complains of a wrong size, before any work
+    needed = predict_saved_bytes(model.cfg, args.batch, pos)  # complains of a wrong size
+    if needed > _memory_of(model.device):
+        raise ConfigError(
+            f"--batch {args.batch} --pos {pos}: autodiff would keep {needed / 1e9:,.1f} GB, more "
+            f"than this machine has. Give a smaller batch."
+        )
     if args.cuda_report:
         tokens = torch.zeros(args.batch, pos, dtype=torch.long, device=model.device)
         cuda_report(model, tokens, args.cuda_report)
@@ -128,9 +119,16 @@ def main(argv: list[str] | None = None) -> int:
     if args.json:
         print(json.dumps(findings, indent=1))
     else:
-        show(findings, Console(highlight=False))
+        show(findings, Screen(highlight=False))
     if args.plot:
         from minicache import plots  # an optional extra, wanted only here
 
         plots.saved_bytes(findings, args.plot)
     return 0
+
+
+def _memory_of(device: torch.device) -> int:
+    """The bytes that a device has in all."""
+    if device.type == "cuda":  # pragma: no cover  # tests/test_cuda.py, where there is a GPU
+        return torch.cuda.mem_get_info(device)[1]
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import torch
@@ -17,15 +16,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from minicache.cache import ActivationCache
-from minicache.cli.options import device_named
-from minicache.errors import ConfigError, TokenError
+from minicache.cli.options import PROMPT, Screen, load_model
+from minicache.errors import TokenError
 from minicache.memory import predict_saved_bytes
 from minicache.model import HookedTransformer
 
-__all__ = ["look", "main", "show"]
+__all__ = ["look", "run", "show"]
 
-PROMPT: Final = "When Mary and John went to the shop , John gave a book to"
 ANSWER: Final = "Mary"
 PHRASE: Final = "Tokyo fox blue cake Anna"
 SHADES: Final = " ░▒▓█"
@@ -74,7 +71,7 @@ def look(
         "logit": float(said),
         "difference": float((total - said).abs()),
         "heads": _rows(head_labels, heads[:, 0]),
-        "induction": _induction(model, cache),
+        "induction": _induction(model),
         "autodiff": {
             "pos": logits.shape[1],
             "bytes": predict_saved_bytes(model.cfg, 1, logits.shape[1], logits.dtype),
@@ -90,7 +87,7 @@ def _rows(labels: Sequence[str], values: torch.Tensor) -> list[dict[str, Any]]:
     return [{"name": label, "share": share} for label, share in pairs]
 
 
-def _induction(model: HookedTransformer, cache: ActivationCache) -> dict[str, Any]:
+def _induction(model: HookedTransformer) -> dict[str, Any]:
     """The head that looks hardest at the word after the last occurrence of its own."""
     try:
         phrase = model.to_tokens(PHRASE, prepend_bos=False)[0].tolist()
@@ -214,36 +211,18 @@ def _grid(console: Console, words: list[str], pattern: list[list[float]]) -> Non
         console.print(Text(f"{word:>{margin}} │{cells}│"), style="blue")
 
 
-def main(argv: list[str] | None = None) -> int:
-    """The command line of `python -m minicache`."""
-    args = _parser().parse_args(argv)
-    if args.plot and args.plot.suffix.lower() != ".svg":
-        raise ConfigError(f"--plot writes SVG, and '{args.plot}' does not end with .svg.")
-    model = HookedTransformer.from_pretrained(args.model).to(device_named(args.device))
+def run(args: argparse.Namespace) -> int:
+    """The command `tour`."""
+    model = load_model(args)
     answer = ANSWER if args.prompt is None and args.answer is None else args.answer
-    findings = look(model, args.prompt or PROMPT, answer, args.versus)
+    prompt = PROMPT if args.prompt is None else args.prompt
+    findings = look(model, prompt, answer, args.versus)
     if args.json:
         print(json.dumps(findings, indent=1))
     else:
-        show(findings, Console(highlight=False))
+        show(findings, Screen(highlight=False))
     if args.plot:
         from minicache import plots  # an optional extra, wanted only here
 
         plots.head_attributions(findings, model.cfg.n_layers, args.plot)
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m minicache",
-        description="Take a trained model apart on one prompt.",
-        epilog="Other commands, each with its own --help: memory, train, harvest.",
-    )
-    parser.add_argument("--prompt", help=f"words that the model knows (default: {PROMPT!r})")
-    parser.add_argument("--answer", help="the word to explain (default: the likeliest next word)")
-    parser.add_argument("--versus", help="explain the answer's logit less this word's")
-    parser.add_argument("--model", type=Path, help="a model's folder (default: the one that ships)")
-    parser.add_argument("--device", default="cpu", help="where to run (default: cpu)")
-    parser.add_argument("--json", action="store_true", help="print everything as JSON")
-    parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw the heads' shares")
-    return parser

@@ -10,23 +10,23 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any, Final
 
 import torch
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from minicache.cli import corpus
+from minicache.cli.options import Screen
 from minicache.hooks import HookPoint
 from minicache.model import HookedTransformer, HookedTransformerConfig
 from minicache.model.loading import Parts, save_parts
 from minicache.model.tokenizers import WordTokenizer
 
-__all__ = ["evaluate", "head_scores", "main", "train"]
+__all__ = ["evaluate", "head_scores", "run", "train", "untrained"]
 
 N_CTX: Final = 48
 BATCH: Final = 32
@@ -47,31 +47,36 @@ def config(n_layers: int, seed: int) -> HookedTransformerConfig:
     )
 
 
+def untrained(n_layers: int, seed: int) -> HookedTransformer:
+    """A model of the shipped shape with its first weights."""
+    return HookedTransformer(config(n_layers, seed), WordTokenizer(corpus.VOCABULARY))
+
+
 def train(
-    n_layers: int, seed: int, steps: int, progress: Progress, checkpoints: int = 80
-) -> tuple[HookedTransformer, list[dict[str, float]]]:
-    """A trained model, and how its loss and its induction went on the way."""
-    model = HookedTransformer(config(n_layers, seed), WordTokenizer(corpus.VOCABULARY))
+    model: HookedTransformer, seed: int, steps: int, checkpoints: int = 80
+) -> Iterator[dict[str, float]]:
+    """Train a model, in place, on the corpus of this seed.
+
+    Yields:
+        A row of its history, every so many steps: the step, the loss, and how far induction is.
+    """
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, betas=(0.9, 0.98), weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: _warmup_cosine(step, steps)
     )
     random = Random(seed)
-    history: list[dict[str, float]] = []
-    task = progress.add_task("training", total=steps, loss=math.nan)
     for step in range(steps + 1):
         tokens = _tokens(model, [corpus.row(random, N_CTX - 1) for _ in range(BATCH)])
         loss = model(tokens, return_type="loss")
         if step % max(1, steps // checkpoints) == 0:
-            history.append(_checkpoint(model, step, float(loss.detach())))
-            progress.update(task, completed=step, loss=float(loss.detach()))
+            yield _checkpoint(model, step, float(loss.detach()))
         if step < steps:
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             schedule.step()
-    return model.eval(), history
+    model.eval()
 
 
 @torch.no_grad()
@@ -272,23 +277,18 @@ def write_folder(
     return card
 
 
-def main(argv: list[str] | None = None) -> int:
-    """The command line of `python -m minicache train`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m minicache train", description="Train the model that ships with minicache."
-    )
-    parser.add_argument("--out", type=Path, default=Path("trained"), help="the folder to write")
-    parser.add_argument("--layers", type=int, default=3)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=5000)
-    args = parser.parse_args(argv)
-    if args.layers < 1 or args.steps < 1:
-        parser.error("--layers and --steps count from 1")
+def run(args: argparse.Namespace) -> int:
+    """The command `train`."""
+    args.out.mkdir(parents=True, exist_ok=True)  # a path that cannot be one is told before the work
     torch.set_num_threads(1)  # with more, sums are made in another order, and the weights differ
-    console = Console()
+    console = Screen()
     columns = (TextColumn("training"), BarColumn(), TextColumn("loss {task.fields[loss]:.3f}"))
+    model, history = untrained(args.layers, args.seed), []
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
-        model, history = train(args.layers, args.seed, args.steps, progress)
+        task = progress.add_task("training", total=args.steps, loss=math.nan)
+        for row in train(model, args.seed, args.steps):
+            history.append(row)
+            progress.update(task, completed=row["step"], loss=row["loss"])
     card = write_folder(args.out, model, history, args.seed, args.steps)
     for name, figure in card["figures"].items():
         console.print(f"{name:24} {figure:8.3f}", highlight=False)

@@ -6,13 +6,13 @@ reads the data set.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from itertools import islice
 from time import perf_counter
 
 import torch
 import torch.nn.functional as F
-from rich.progress import Progress
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
@@ -37,17 +37,20 @@ def harvest(
     source: Source,
     shards: list[Shard],
     plan: Plan,
-    progress: Progress,
     rank: int = 0,
     world: int = 1,
-) -> None:
+) -> Iterator[Shard]:
     """Make this process's share of the shards: those that are not there yet.
 
-    At most one shard and one batch are in memory. The model stays where it is.
+    Nothing happens before the first shard is asked for. At most one shard and one batch are in
+    memory. The model stays where it is.
 
     Args:
         rank: The number of this process. Every world-th shard is its own.
         world: How many processes there are.
+
+    Yields:
+        Each shard of all, in order, when this process is done with it.
 
     Raises:
         ConfigError, DataError: the folder holds another harvest. Nothing has been written then.
@@ -56,13 +59,12 @@ def harvest(
     """
     missing = {shard for shard in shards if not is_there(shard, plan)}  # all, before any work
     shards[0].file.parent.mkdir(parents=True, exist_ok=True)
-    task = progress.add_task("items", total=sum(shard.items for shard in shards))
     items = source()
     for number, shard in enumerate(shards):
         of_shard = list(islice(items, shard.items))
         if shard in missing and number % world == rank:
             write(shard, plan, *gather(model, of_shard, plan, shard.first_item))
-        progress.update(task, advance=shard.items)
+        yield shard
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""The front door, as a user opens it: real processes, real terminals, real mistakes."""
+"""The tour: what it shows, what it prints as JSON, and that its own Python gives the same."""
 
 import json
 import os
@@ -8,20 +8,12 @@ import subprocess
 import sys
 
 import pytest
-import torch
-from rich.progress import Progress
 
 import minicache
-from minicache.__main__ import COMMANDS, main
-from minicache.cli import tour
-from minicache.cli.train import main as train_main
-
-
-def cli(*arguments, text=True, **environment):
-    env = {**os.environ, "COLUMNS": "80", **environment}
-    return subprocess.run(
-        [sys.executable, "-m", "minicache", *arguments], capture_output=True, text=text, env=env
-    )
+from minicache.__main__ import main
+from minicache.model.loading import Parts, save_parts
+from minicache.model.tokenizers import WordTokenizer
+from tests.command import cli
 
 
 @pytest.fixture(scope="module")
@@ -117,88 +109,6 @@ def test_a_prompt_with_a_difference_shows_both_words(capsys):
     assert "logit of 'French' less that of 'Greek'" in shown
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["--prompt", "The capital of Atlantis is"], "does not know 'Atlantis'"),
-        (["--answer", "Pariss"], "Nearest: 'Paris'"),
-        (["--versus", "In France"], "is 2 tokens"),
-        (["--prompt", "a " * 60], "at most n_ctx=48"),
-        (["--model", "nowhere"], "There is no model at 'nowhere'"),
-        (["--device", "nonsense"], "--device nonsense: not to be had here"),
-        (["--plot", "heads.png"], "does not end with .svg"),
-        (["--plot", "no/such/folder/heads.svg"], "No such file or directory"),
-        (["--nonsense"], "unrecognized arguments"),
-        (["train", "--steps", "0"], "count from 1"),
-        (["train", "--steps", "many"], "invalid int value"),
-    ],
-)
-def test_a_mistake_gives_one_clear_line_and_status_2(arguments, words):
-    done = cli(*arguments)
-    assert done.returncode == 2
-    assert words in done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stderr.strip().splitlines()[-1].startswith(("minicache: ", "python -m minicache"))
-
-
-@pytest.mark.skipif(
-    torch.cuda.is_available(), reason="CUDA is here, so asking for it is no mistake"
-)
-def test_no_cuda_is_said_in_one_line():
-    done = cli("--device", "cuda")
-    assert done.returncode == 2
-    assert "--device cuda: not to be had here" in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
-
-
-def test_a_model_folder_without_rights_or_with_damage_is_one_line(tmp_path):
-    (tmp_path / "config.json").write_text("{")
-    (tmp_path / "model.safetensors").write_text("")
-    (tmp_path / "words.txt").write_text("")
-    done = cli("--model", str(tmp_path))
-    assert (done.returncode, len(done.stderr.strip().splitlines())) == (2, 1)
-
-
-def test_an_ascii_terminal_and_a_closed_pipe_do_no_harm():
-    assert cli(PYTHONIOENCODING="ascii").returncode == 0
-    done = subprocess.run(
-        f"{sys.executable} -m minicache | head -n 2", shell=True, capture_output=True, text=True
-    )
-    assert done.stderr == ""
-
-
-def test_ctrl_c_ends_without_a_traceback(monkeypatch, capsys):
-    def interrupted(argv):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(tour, "main", interrupted)
-    assert main([]) == 130
-    assert capsys.readouterr().err == "minicache: stopped.\n"
-
-
-def test_a_closed_pipe_inside_the_process_ends_quietly(monkeypatch, tmp_path):
-    def closed(argv):
-        raise BrokenPipeError
-
-    monkeypatch.setattr(tour, "main", closed)
-    with (tmp_path / "out").open("w") as out:
-        monkeypatch.setattr(sys, "stdout", out)
-        assert main([]) == 0
-
-
-def test_a_misspelt_command_is_told_with_the_commands_that_there_are():
-    done = cli("harvst", "data.txt")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "There is no command 'harvst'. Nearest: 'harvest'." in done.stderr
-    assert all(command in done.stderr for command in COMMANDS)
-    assert len(done.stderr.strip().splitlines()) == 1
-
-
-def test_help_names_the_commands():
-    told = cli("--help").stdout
-    assert all(command in told for command in COMMANDS if command != "tour")
-
-
 def test_the_plot_is_an_svg_that_names_every_head(tmp_path, capsys):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
     file = tmp_path / "heads.svg"
@@ -215,29 +125,7 @@ def test_a_missing_plotting_package_gives_the_command_that_installs_it(monkeypat
     assert "pip install -c constraints.txt" in capsys.readouterr().err
 
 
-def test_training_writes_a_folder_that_loads_and_that_the_tour_can_show(tmp_path, capsys):
-    out = tmp_path / "trained"
-    assert train_main(["--steps", "3", "--layers", "1", "--out", str(out)]) == 0
-    model = minicache.HookedTransformer.from_pretrained(out)
-    assert model.cfg.n_layers == 1
-    assert len(json.loads((out / "history.json").read_text())) == 4
-    assert "Its heads" in (out / "CARD.md").read_text()
-    assert "repeated_words" in capsys.readouterr().out
-    assert main(["--model", str(out)]) == 0
-
-
-def test_training_twice_from_one_seed_gives_the_same_weights():
-    from minicache.cli.train import train
-
-    quiet = Progress(disable=True)
-    one, two = (train(1, 5, 3, quiet, checkpoints=1)[0].state_dict() for _ in range(2))
-    assert all(torch.equal(one[name], two[name]) for name in one)
-
-
 def test_the_tour_of_a_model_with_other_words_finds_a_phrase_of_its_own(tmp_path):
-    from minicache.model.loading import Parts, save_parts
-    from minicache.model.tokenizers import WordTokenizer
-
     cfg = minicache.HookedTransformerConfig(
         n_layers=1, d_model=8, n_ctx=8, d_head=4, d_vocab=5, attn_only=True, seed=0
     )
@@ -246,3 +134,16 @@ def test_the_tour_of_a_model_with_other_words_finds_a_phrase_of_its_own(tmp_path
     save_parts(tmp_path, Parts(model.config_dict(), model.state_dict(), words))
     done = cli("--model", str(tmp_path), "--prompt", "one two", "--json")
     assert json.loads(done.stdout)["induction"]["words"][0] == "<bos>"
+
+
+def test_a_model_folder_without_rights_or_with_damage_is_one_line(tmp_path):
+    (tmp_path / "config.json").write_text("{")
+    (tmp_path / "model.safetensors").write_text("")
+    (tmp_path / "words.txt").write_text("")
+    done = cli("--model", str(tmp_path))
+    assert (done.returncode, len(done.stderr.strip().splitlines())) == (2, 1)
+
+
+def test_an_empty_prompt_is_taken_as_it_is(capsys):
+    assert main(["--prompt", "", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["tokens"] == ["<bos>"]
