@@ -86,6 +86,29 @@ def runs(draw: st.DrawFn, dtype: torch.dtype = torch.float64) -> Run:
     return one
 
 
+@st.composite
+def configs(draw: st.DrawFn) -> HookedTransformerConfig:
+    """Shapes in which every size may be 1."""
+    size = st.integers(1, 5)
+    n_layers = draw(st.integers(1, 3))
+    kinds = st.lists(st.sampled_from(["global", "local"]), min_size=n_layers, max_size=n_layers)
+    return HookedTransformerConfig(
+        n_layers=n_layers,
+        n_heads=draw(size),
+        d_head=draw(size),
+        d_model=draw(size),
+        d_mlp=draw(size),
+        d_vocab=11,
+        n_ctx=6,
+        attn_only=draw(st.booleans()),
+        act_fn=draw(st.sampled_from(["gelu_new", "gelu", "relu", "silu"])),
+        use_attn_scale=draw(st.booleans()),
+        attn_types=draw(st.none() | kinds),
+        window_size=2,
+        seed=0,
+    )
+
+
 def axis_slices(size: int) -> st.SearchStrategy[object]:
     """Any slice that fits an axis of this size and takes at least one entry."""
     index = st.integers(-size, size - 1)

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from threading import get_ident
 from typing import Any, Literal
 
 import torch
@@ -23,15 +24,11 @@ from torch.nn.modules.module import (
 )
 from torch.overrides import TorchFunctionMode
 
-from minicache.hooks.point import HookPoint
+from minicache.hooks import HookedRootModule, HookPoint
 from minicache.memory.live import LiveBytes
 from minicache.storage import storage_id
 
-__all__ = [
-    "Saved",
-    "SavedBytes",
-    "saved_for_backward",
-]
+__all__ = ["Saved", "SavedBytes", "saved_for_backward"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,8 @@ class Saved:
 
     Attributes:
         operation: The first operation that saved it, as torch calls it: `"softmax"`.
-        module: The module that ran the operation, by its name in its model: `"blocks.0.attn"`.
+        module: The module that ran the operation, by its name in its model: `"blocks.0.attn"`. Of
+            a second model that the call ran, with the model before it: `"Toy 2.first"`.
         activations: The hook points that it passed: a cache that keeps those costs nothing more.
         shape: Of the tensor as it was saved. Its storage may be larger.
         bytes: Of the whole storage, because the whole storage stays.
@@ -87,20 +85,20 @@ class SavedBytes:
 
     def by_operation(self) -> dict[str, int]:
         """`total`, operation by operation, the largest first."""
-        return self._grouped(lambda one: one.operation)
+        return self._grouped(lambda saved: saved.operation)
 
     def by_module(self) -> dict[str, int]:
         """`total`, module by module, the largest first."""
-        return self._grouped(lambda one: one.module)
+        return self._grouped(lambda saved: saved.module)
 
     def _of_kind(self, kind: str) -> int:
-        return sum(one.bytes for one in self.saved if one.kind == kind)
+        return sum(saved.bytes for saved in self.saved if saved.kind == kind)
 
     def _grouped(self, key: Callable[[Saved], str]) -> dict[str, int]:
         counts: Counter[str] = Counter()
-        for one in self.saved:
-            if one.kind == "activation":
-                counts[key(one)] += one.bytes
+        for saved in self.saved:
+            if saved.kind == "activation":
+                counts[key(saved)] += saved.bytes
         return dict(counts.most_common())
 
 
@@ -112,7 +110,7 @@ def saved_for_backward(fn: Callable[[], Any]) -> SavedBytes:
     function that returns no graph costs nothing: `lambda: float(model(tokens).sum())` gives 0.
 
     Make the tokens outside of `fn`: what it makes itself counts as the graph's. The result of `fn`
-    is dropped. What `fn` raises comes through.
+    is dropped. What `fn` raises comes through. What other threads run meanwhile is not counted.
     """
     held: list[weakref.ref[_Held]] = []
     with LiveBytes() as live, _Operations() as now, _watching_modules() as (inside, passed):
@@ -126,12 +124,13 @@ def saved_for_backward(fn: Callable[[], Any]) -> SavedBytes:
 
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda kept: kept.tensor):
             result = fn()
-        points: dict[int, list[str]] = {}
-        for name, tensor in passed.items():
+        points: dict[int, dict[str, int]] = {}  # storage: hook points that it passed, its size
+        for name, tensor in passed:
             if live.kind_of(tensor) == "activation":
-                points.setdefault(storage_id(tensor), []).append(name)
+                size = tensor.untyped_storage().nbytes()
+                points.setdefault(storage_id(tensor), {}).setdefault(name, size)
         storages: dict[int, Saved] = {}
-        for kept in filter(None, (one() for one in held)):
+        for kept in filter(None, (reference() for reference in held)):
             key = storage_id(kept.tensor)
             storages.setdefault(
                 key,
@@ -144,14 +143,12 @@ def saved_for_backward(fn: Callable[[], Any]) -> SavedBytes:
                     kept.kind,
                 ),
             )
-        sizes = {names[0]: passed[names[0]].untyped_storage().nbytes() for names in points.values()}
-        shared = {names[0] for key, names in points.items() if key in storages}
+        shared, extra = Counter[str](), Counter[str]()
+        for key, sizes in points.items():
+            name, size = next(iter(sizes.items()))
+            (shared if key in storages else extra)[name] += size
     del result
-    return SavedBytes(
-        tuple(storages.values()),
-        {name: size for name, size in sizes.items() if name in shared},
-        {name: size for name, size in sizes.items() if name not in shared},
-    )
+    return SavedBytes(tuple(storages.values()), dict(shared), dict(extra))
 
 
 @dataclass(eq=False)
@@ -177,26 +174,54 @@ class _Operations(TorchFunctionMode):
 
 
 @contextmanager
-def _watching_modules() -> Iterator[tuple[list[str], dict[str, Tensor]]]:
-    """The names of the modules that are running now, and what passed each hook point so far."""
+def _watching_modules() -> Iterator[tuple[list[str], list[tuple[str, Tensor]]]]:
+    """The names of the modules that this thread is running, and what passed hook points so far."""
+    here, names = get_ident(), _Names()
+    running: list[nn.Module] = []
     inside: list[str] = []
-    passed: dict[str, Tensor] = {}
-    names: dict[nn.Module, str] = {}
+    passed: list[tuple[str, Tensor]] = []
 
     def enter(module: nn.Module, args: Any) -> None:
-        if not inside:
-            names.update((one, name) for name, one in module.named_modules())
-        inside.append(names.get(module, type(module).__name__))
+        if get_ident() == here:  # torch calls this for the modules of all threads
+            running.append(module)
+            inside.append(names.of(module))
 
     def leave(module: nn.Module, args: Any, output: Any) -> None:
-        inside.pop()
+        if get_ident() != here or not running or running[-1] is not module:
+            return
+        running.pop()
+        name = inside.pop()
         if isinstance(module, HookPoint) and output is not None:  # None: it raised
-            passed[names[module]] = output.detach()  # held, so that no other takes its memory
+            passed.append((name, output.detach()))  # held, so that no other takes its memory
 
     with ExitStack() as handles:
         handles.enter_context(_removed(register_module_forward_pre_hook(enter)))
         handles.enter_context(_removed(register_module_forward_hook(leave, always_call=True)))
         yield inside, passed
+
+
+class _Names:
+    """Names modules by their place: in the model, or in the outermost module that was called.
+
+    Of the first model, names are those in its cache, however it was reached. Further models have
+    their place in the wrapper before theirs, or where no wrapper knows them, `"Toy 2"`.
+    """
+
+    def __init__(self) -> None:
+        self.names: dict[nn.Module, str] = {}
+        self.kinds: Counter[str] = Counter()
+        self.found_model = False
+
+    def of(self, module: nn.Module) -> str:
+        first_model = isinstance(module, HookedRootModule) and not self.found_model
+        if first_model or module not in self.names:
+            kind = type(module).__name__
+            self.kinds[kind] += 1
+            place = "" if first_model or not self.names else f"{kind} {self.kinds[kind]}"
+            for name, part in module.named_modules():
+                self.names[part] = ".".join(filter(None, (place, name)))
+        self.found_model |= first_model
+        return self.names[module]
 
 
 @contextmanager
