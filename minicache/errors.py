@@ -43,6 +43,7 @@ __all__ = [
     "logger",
     "nearest",
     "optional",
+    "shown",
 ]
 
 logger = logging.getLogger("minicache")
@@ -136,8 +137,17 @@ def nearest(asked: str, there: Iterable[str], *, most: int = 3) -> str:
     Returns:
         `" Nearest: 'a', 'b'."`, or the empty string when nothing is near.
     """
-    close = difflib.get_close_matches(asked, list(there), n=most, cutoff=0.5)
+    close = difflib.get_close_matches(asked[:100], list(there), n=most, cutoff=0.5)
     return f" Nearest: {', '.join(map(repr, close))}." if close else ""
+
+
+def shown(value: object) -> str:
+    """`repr(value)` for a message, at most 100 characters of it. Unlike `repr`, it never raises."""
+    try:
+        text = repr(value)
+    except Exception:  # an int of 5,000 digits has no repr, nor has what a user broke
+        text = f"a value of type {type(value).__name__}"
+    return text if len(text) <= 100 else f"{text[:99]}…"
 
 
 def optional(module: str, extra: str, package: str | None = None) -> Any:

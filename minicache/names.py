@@ -1,37 +1,59 @@
-"""The address book: three ways to write one activation's name, and the rule between them.
+"""Resolve any spelling of an activation's name, and say where each activation lives and its axes.
 
-`("q", 3)`, `"q3"` and `"blocks.3.attn.hook_q"` are one address. This module knows the grammar and
-nothing else: no tensors, no model. First stand the tables, which are the grammar; then the small
-functions that read them. The names are TransformerLens's. Lesson 9 tells the story.
+`("q", 3)`, `"q3"` and `"blocks.3.attn.hook_q"` are one address. AXES is the one table: of each
+activation where in the model it lives, and which axes it has. This module holds no tensors and no
+model. The names are TransformerLens's.
 """
 
 from __future__ import annotations
 
+import operator
 import re
 from functools import lru_cache
-from types import NoneType
 from typing import Final
 
-from minicache.errors import AddressTypeError, LayerRangeError, UnknownActivationError, nearest
+from minicache.errors import (
+    AddressTypeError,
+    ArgumentTypeError,
+    LayerRangeError,
+    UnknownActivationError,
+    nearest,
+    shown,
+)
 
-__all__ = ["block_layer", "get_act_name", "pos_axis", "split_act_name", "stream_place"]
+__all__ = [
+    "AXES",
+    "axes_of",
+    "block_layer",
+    "get_act_name",
+    "index_of",
+    "pos_axis",
+    "split_act_name",
+    "stream_place",
+]
 
-# Which activations live where. A block's own are at the place "".
-BLOCK: Final[dict[str, tuple[str, ...]]] = {
-    "": (
-        *("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out"),
-        *("attn_in", "q_input", "k_input", "v_input", "mlp_in"),
-    ),
-    "attn": ("q", "k", "v", "z", "attn_scores", "pattern", "result", "rot_q", "rot_k"),
-    "mlp": ("pre", "mid", "post", "pre_linear"),
-    "ln1": ("scale", "normalized"),
-    "ln2": ("scale", "normalized"),
+_NORM: Final = {"scale": "pos 1", "normalized": "pos d_model"}
+AXES: Final[dict[str, dict[str, str]]] = {
+    "": {"embed": "pos d_model", "pos_embed": "pos d_model"},
+    "blocks": {
+        **dict.fromkeys(("resid_pre", "resid_mid", "resid_post"), "pos d_model"),
+        **dict.fromkeys(("attn_out", "mlp_out", "mlp_in"), "pos d_model"),
+        **dict.fromkeys(("attn_in", "q_input", "k_input", "v_input"), "pos head d_model"),
+    },
+    "blocks.attn": {
+        **dict.fromkeys(("q", "k", "v", "z", "rot_q", "rot_k"), "pos head d_head"),
+        **dict.fromkeys(("attn_scores", "pattern"), "head query key"),
+        "result": "pos head d_model",
+    },
+    "blocks.mlp": dict.fromkeys(("pre", "mid", "post", "pre_linear"), "pos d_mlp"),
+    **dict.fromkeys(("blocks.ln1", "blocks.ln1_post", "blocks.ln2", "blocks.ln2_post"), _NORM),
+    "ln_final": _NORM,
+    "unembed": {"in": "pos d_model", "out": "pos d_vocab"},
 }
-MODEL: Final[dict[str, tuple[str, ...]]] = {
-    "": ("embed", "pos_embed"),
-    "ln_final": ("scale", "normalized"),
-    "unembed": ("in", "out"),
-}
+"""Of each place in a model, its activations, and the axes of each after the batch axis.
+
+It has the activations that TransformerLens can emit and minicache's own models do not, too.
+"""
 SHORTHAND: Final = {
     "attn": "pattern",
     "attn_logits": "attn_scores",
@@ -50,11 +72,8 @@ PLACE_SHORTHAND: Final = {
     "block": "",
     "blocks": "",
 }
-# These hold a head axis between position and d_head; everywhere else position stands next to last.
-HEADED: Final = ("hook_q", "hook_k", "hook_v", "hook_z", "hook_result", "hook_rot_q", "hook_rot_k")
-
-_SHORT = re.compile(r"([a-z][a-z_]*?)(\d+)(\w*)")  # "q3", "k3a", "scale4ln1"
-_BLOCK_NAME = re.compile(r"blocks\.(\d+)\.(.+)")
+_SHORT = re.compile(r"([a-z][a-z_]*?)([0-9]{1,9})(\w*)")  # "q3", "k3a", "scale4ln1"
+_BLOCK_NAME = re.compile(r"blocks\.([0-9]{1,9})\.(.+)")
 
 
 def get_act_name(name: str, layer: int | None = None, layer_type: str | None = None) -> str:
@@ -77,34 +96,47 @@ def get_act_name(name: str, layer: int | None = None, layer_type: str | None = N
         >>> get_act_name("q", 3), get_act_name("scale4ln1"), get_act_name("embed")
         ('blocks.3.attn.hook_q', 'blocks.4.ln1.hook_scale', 'hook_embed')
     """
-    _check_types(name, layer, layer_type)
-    return _resolved(name, layer, layer_type)
+    wanted = {
+        "name is a string": (name, isinstance(name, str)),
+        "layer is an int from 0 up, or None": (layer, layer is None or index_of(layer) is not None),
+        "layer_type is a string such as 'attn', 'mlp', 'ln1', or None": (
+            layer_type,
+            layer_type is None or isinstance(layer_type, str),
+        ),
+    }
+    for what, (part, fits) in wanted.items():
+        if not fits:
+            raise AddressTypeError(
+                f"An activation's {what}, and not {shown(part)} of type {type(part).__name__}. "
+                f"Examples: ('q', 3), ('scale', 3, 'ln1'), 'q3'."
+            )
+    return _resolved(name, None if layer is None else index_of(layer), layer_type)
 
 
 @lru_cache(maxsize=4096)  # an analysis asks for the same few hundred names again and again
 def _resolved(name: str, layer: int | None, layer_type: str | None) -> str:
-    asked = ", ".join(repr(part) for part in (name, layer, layer_type) if part is not None)
+    asked = ", ".join(shown(part) for part in (name, layer, layer_type) if part is not None)
     if "." in name or name.startswith("hook_"):
         if layer is None and layer_type is None:
             return name
         raise UnknownActivationError(
-            f"get_act_name({asked}): {name!r} is a full name, and a full name already says its "
-            f"layer. Give it alone."
+            f"get_act_name({asked}): {shown(name)} is a full name, and a full name already says "
+            f"its layer. Give it alone."
         )
     if short := _SHORT.fullmatch(name):
         if layer is not None or (layer_type and short[3]):
             raise UnknownActivationError(
-                f"get_act_name({asked}): {name!r} already says where. Give the place once."
+                f"get_act_name({asked}): {shown(name)} already says where. Give the place once."
             )
         name, layer, layer_type = short[1], int(short[2]), short[3] or layer_type
-    if layer is not None and layer < 0:
+    if layer is not None and not 0 <= layer < 10**9:
         raise LayerRangeError(
             f"get_act_name({asked}): a name holds a layer from 0 up. "
-            f"cache[{name!r}, {layer}] counts from the end, because a cache knows its model."
+            f"cache[{shown(name)}, {shown(layer)}] counts from the end, because a cache knows its "
+            f"model."
         )
     act = SHORTHAND.get(name, name)
-    table = MODEL if layer is None else BLOCK
-    homes = [place for place, acts in table.items() if act in acts]
+    homes = _homes(act, in_block=layer is not None)
     place = PLACE_SHORTHAND.get(layer_type, layer_type) if layer_type is not None else None
     # One home: it may be left out. Two (a LayerNorm's own): it must be said.
     fitting = homes if place is None else [home for home in homes if home == place]
@@ -114,20 +146,15 @@ def _resolved(name: str, layer: int | None, layer_type: str | None) -> str:
     raise UnknownActivationError(f"get_act_name({asked}): " + _why_not(act, layer, place, homes))
 
 
-def _check_types(name: object, layer: object, layer_type: object) -> None:
-    for part, (what, kinds, wanted) in zip((name, layer, layer_type), _PARTS, strict=True):
-        if not isinstance(part, kinds) or isinstance(part, bool):
-            raise AddressTypeError(
-                f"The {what} of an activation is {wanted}, and not {part!r} "
-                f"of type {type(part).__name__}. Examples: ('q', 3), ('scale', 3, 'ln1'), 'q3'."
-            )
-
-
-_PARTS: Final[tuple[tuple[str, type | tuple[type, ...], str], ...]] = (
-    ("name", str, "a string"),
-    ("layer", (int, NoneType), "an int from 0 up, or None"),
-    ("layer_type", (str, NoneType), "a string such as 'attn', 'mlp', 'ln1', or None"),
-)
+def _homes(act: str, in_block: bool) -> list[str]:
+    """The places that have an activation of this name, within a block or outside all blocks."""
+    homes = [place for place, acts in AXES.items() if act in acts]
+    split = (home.partition("blocks") for home in homes)
+    return [
+        after.lstrip(".") if in_block else home
+        for home, block, after in split
+        if in_block == bool(block)
+    ]
 
 
 def _why_not(act: str, layer: int | None, place: str | None, homes: list[str]) -> str:
@@ -140,16 +167,14 @@ def _why_not(act: str, layer: int | None, place: str | None, homes: list[str]) -
         )
     if homes:
         where = " or ".join(repr(home) if home else "the block itself" for home in homes)
-        return (
-            f"{act!r} is not in {place!r}; it is in {where}. Leave the layer_type out, or mend it."
-        )
-    if layer is None and any(act in acts for acts in BLOCK.values()):
+        return f"{act!r} is not in {shown(place)}; it is in {where}. Leave the layer_type out."
+    if layer is None and _homes(act, in_block=True):
         return f"every block has a {act!r}. Say which layer: ({act!r}, 0) or '{act}0'."
-    if layer is not None and any(act in acts for acts in MODEL.values()):
+    if layer is not None and _homes(act, in_block=False):
         return f"{act!r} belongs to the whole model, not to a layer. Ask for {act!r} alone."
-    known = {act for table in (BLOCK, MODEL) for acts in table.values() for act in acts}
+    known = {known for acts in AXES.values() for known in acts}
     hint = nearest(act, known | set(SHORTHAND))
-    return f"no activation is called {act!r}.{hint} Known: {', '.join(sorted(known))}."
+    return f"no activation is called {shown(act)}.{hint} Known: {', '.join(sorted(known))}."
 
 
 def split_act_name(full_name: str) -> tuple[int | None, str]:
@@ -158,12 +183,46 @@ def split_act_name(full_name: str) -> tuple[int | None, str]:
     return (int(match[1]), match[2]) if match else (None, full_name)
 
 
+@lru_cache(maxsize=4096)
+def axes_of(full_name: str) -> tuple[str, ...]:
+    """The axes of an activation, or of its gradient, after the batch axis: `("pos", "d_model")`.
+
+    Raises:
+        UnknownActivationError: AXES has no such activation.
+    """
+    layer, rest = split_act_name(full_name.removesuffix("_grad"))
+    place, _, act = rest.rpartition("hook_")
+    place = ".".join(filter(None, ("" if layer is None else "blocks", place.rstrip("."))))
+    if act in AXES.get(place, {}):
+        return tuple(AXES[place][act].split())
+    raise UnknownActivationError(f"The axes of {full_name!r} are not known: it is not in AXES.")
+
+
 def pos_axis(full_name: str) -> int:
     """Which axis of an activation is position, counted from the end: -3 where heads follow it.
 
-    In a pattern or its scores, [.., head, query, key], it is the query's.
+    In a pattern or its scores, [.., head, query, key], it is the query's. In an activation that
+    AXES does not have, the last but one is taken for it.
     """
-    return -3 if full_name.removesuffix("_grad").endswith(HEADED) else -2
+    try:
+        axes = axes_of(full_name)
+    except UnknownActivationError:
+        return -2
+    return axes.index("query" if "query" in axes else "pos") - len(axes)
+
+
+def index_of(value: object) -> int | None:
+    """The int that an index stands for: Python's, numpy's, or a 0-d tensor's. None for the rest.
+
+    A bool is no index, though Python counts it among the ints.
+    """
+    is_bool = isinstance(value, bool) or str(getattr(value, "dtype", "")).endswith("bool")
+    if is_bool or getattr(value, "ndim", 0) != 0:
+        return None
+    try:
+        return operator.index(value)  # type: ignore[arg-type]  # it raises for what is none
+    except TypeError:
+        return None
 
 
 def block_layer(layer: int, n_layers: int) -> int:
@@ -171,11 +230,13 @@ def block_layer(layer: int, n_layers: int) -> int:
 
     Raises:
         LayerRangeError: there is no such block.
+        ArgumentTypeError: `layer` is not an int.
     """
-    if -n_layers <= layer < n_layers:
-        return layer % n_layers
+    asked = _layer(layer, "an int")
+    if -n_layers <= asked < n_layers:
+        return asked % n_layers
     raise LayerRangeError(
-        f"Layer {layer} was asked for; this model has {n_layers}, "
+        f"Layer {shown(asked)} was asked for; this model has {n_layers}, "
         f"so a layer is {-n_layers} to {n_layers - 1}."
     )
 
@@ -191,18 +252,14 @@ def stream_place(layer: int | None, n_layers: int, *, mlp_input: bool = False) -
 
     Raises:
         LayerRangeError: no such place, or `mlp_input` at the last one, which no MLP follows.
-        AddressTypeError: `layer` is not an int or None.
+        ArgumentTypeError: `layer` is not an int or None.
     """
-    if layer is not None and (not isinstance(layer, int) or isinstance(layer, bool)):
-        raise AddressTypeError(
-            f"layer is an int or None, and not {layer!r} of type {type(layer).__name__}."
-        )
     places = n_layers + 1
-    asked = n_layers if layer is None else layer
+    asked = n_layers if layer is None else _layer(layer, "an int or None")
     if not -places <= asked < places:
         raise LayerRangeError(
-            f"layer={layer} was asked for; with {n_layers} layers the residual stream has {places} "
-            f"places, {-places} to {n_layers}. None, -1 and {n_layers} are all the last."
+            f"layer={shown(layer)} was asked for; with {n_layers} layers the residual stream has "
+            f"{places} places, {-places} to {n_layers}. None, -1 and {n_layers} are all the last."
         )
     place = asked % places
     if mlp_input and place == n_layers:
@@ -211,3 +268,11 @@ def stream_place(layer: int | None, n_layers: int, *, mlp_input: bool = False) -
             f"Give a layer from 0 to {n_layers - 1}."
         )
     return place
+
+
+def _layer(layer: object, wanted: str) -> int:
+    if (index := index_of(layer)) is None:
+        raise ArgumentTypeError(
+            f"layer is {wanted}, and not {shown(layer)} of type {type(layer).__name__}."
+        )
+    return index

@@ -63,9 +63,7 @@ class Slice:
         This is what `run_with_cache` does with `pos_slice`, so that every cached activation still
         has a position axis and every analysis works on it.
         """
-        if isinstance(slice_input, Slice):
-            return slice_input
-        made = cls(slice_input)
+        made = cls.of(slice_input)
         return cls([made.slice]) if made.mode == "int" else made
 
     @classmethod

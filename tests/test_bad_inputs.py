@@ -11,6 +11,7 @@ import torch
 from minicache import HookedTransformer, Slice, get_act_name
 from minicache.errors import (
     AddressTypeError,
+    ArgumentTypeError,
     ArgumentValueError,
     BatchSizeError,
     ConfigError,
@@ -167,7 +168,7 @@ ANALYSES = [
     (lambda m, c: c.decompose_resid(4), LayerRangeError, IndexError, "3 places"),
     (lambda m, c: c.decompose_resid(-4), LayerRangeError, IndexError, "3 places"),
     (lambda m, c: c.decompose_resid(mlp_input=True), LayerRangeError, IndexError, "no MLP"),
-    (lambda m, c: c.decompose_resid(1.0), AddressTypeError, TypeError, "int"),
+    (lambda m, c: c.decompose_resid(1.0), ArgumentTypeError, TypeError, "int"),
     (lambda m, c: c.decompose_resid(pos_slice=7), SliceRangeError, IndexError, "7"),
     (lambda m, c: c.stack_head_results(), MissingActivationError, KeyError, "hook_z"),
     (lambda m, c: c.get_neuron_results(5), LayerRangeError, IndexError, "-2 to 1"),

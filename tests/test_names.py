@@ -1,13 +1,20 @@
 """Laws and examples of the address grammar."""
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from minicache import MinicacheError, get_act_name
-from minicache.errors import AddressTypeError, LayerRangeError, UnknownActivationError
-from minicache.names import BLOCK, MODEL, block_layer, pos_axis, split_act_name, stream_place
-from tests.worlds import models
+from minicache.errors import (
+    AddressTypeError,
+    ArgumentTypeError,
+    LayerRangeError,
+    UnknownActivationError,
+)
+from minicache.names import AXES, axes_of, block_layer, pos_axis, split_act_name, stream_place
+from tests.worlds import models, runs
 
 EXAMPLES = [
     (("embed",), "hook_embed"),
@@ -71,7 +78,7 @@ def test_every_name_that_a_model_emits_is_found_again_from_its_parts(model):
 
 
 @given(
-    name=st.sampled_from(sorted({a for t in (BLOCK, MODEL) for acts in t.values() for a in acts}))
+    name=st.sampled_from(sorted({act for acts in AXES.values() for act in acts}))
     | st.text("abqkvz_03.", max_size=8),
     layer=st.none() | st.integers(0, 30),
     layer_type=st.none() | st.sampled_from(["attn", "a", "mlp", "m", "ln1", "ln2", "b", "x", ""]),
@@ -157,9 +164,46 @@ def test_none_is_the_last_place():
 
 
 @pytest.mark.parametrize("layer", [True, 1.0, "1"])
-def test_a_place_of_the_wrong_type_raises(layer):
-    with pytest.raises(AddressTypeError):
-        stream_place(layer, 3)
+def test_a_layer_of_the_wrong_type_is_an_argument_of_the_wrong_type(layer):
+    for counted in (stream_place, block_layer):
+        with pytest.raises(ArgumentTypeError, match=f"layer is an int.*not {layer!r} of type"):
+            counted(layer, 3)
+
+
+@pytest.mark.parametrize("two", [np.int64(2), torch.tensor(2), np.array(2)])
+def test_whatever_python_takes_for_an_index_is_a_layer(two):
+    assert get_act_name("q", two) == "blocks.2.attn.hook_q"
+    assert block_layer(two, 3) == stream_place(two, 3) == 2
+
+
+@pytest.mark.parametrize(
+    "layer", [np.bool_(True), torch.tensor(True), torch.tensor([2]), torch.tensor(2.0), "2", 2.0]
+)
+def test_what_is_no_index_is_no_layer(layer):
+    with pytest.raises(AddressTypeError, match="layer is an int"):
+        get_act_name("q", layer)
+    with pytest.raises(ArgumentTypeError, match="layer is an int"):
+        block_layer(layer, 3)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_layer_too_long_to_print_raises_an_error_of_ours(sign):
+    huge = sign * 10**5000
+    for call in (block_layer, stream_place):
+        with pytest.raises(LayerRangeError, match="was asked for"):
+            call(huge, 3)
+    with pytest.raises(LayerRangeError, match="from 0 up"):
+        get_act_name("q", huge)
+
+
+@pytest.mark.parametrize(
+    "name", ["q" + "9" * 5000, "blocks." + "9" * 5000 + ".hook_q", "q" * 10**6]
+)
+def test_a_name_of_any_length_is_a_name_or_an_error_of_ours_and_the_message_is_short(name):
+    try:
+        assert get_act_name(name) == name  # a full name is not looked up
+    except UnknownActivationError as error:
+        assert len(str(error)) < 1000
 
 
 @pytest.mark.parametrize(
@@ -174,3 +218,32 @@ def test_a_place_of_the_wrong_type_raises(layer):
 )
 def test_position_stands_before_the_heads_where_there_are_heads(name, axis):
     assert pos_axis(name) == axis
+
+
+@pytest.mark.parametrize("name", ["q", "k", "v", "z", "result", "rot_q", "rot_k"])
+def test_position_stands_third_from_the_end_of_every_activation_with_heads(name):
+    assert pos_axis(f"blocks.11.attn.hook_{name}") == -3
+
+
+@pytest.mark.parametrize("name", ["q_input", "k_input", "v_input", "attn_in"])
+def test_what_a_model_may_feed_each_head_has_a_head_axis(name):
+    assert axes_of(f"blocks.0.hook_{name}") == ("pos", "head", "d_model")
+    assert pos_axis(f"blocks.0.hook_{name}") == -3
+
+
+def test_the_axes_of_an_unknown_name_raise_and_its_position_is_next_to_last():
+    for name in ("hook_q", "hook_middle", "blocks.0.attn.hook_w", "encoder.hook_mine", ""):
+        with pytest.raises(UnknownActivationError, match="not in AXES"):
+            axes_of(name)
+        assert pos_axis(name) == -2
+
+
+@given(one=runs())
+def test_the_table_of_axes_is_what_a_run_gives(one):
+    cfg = one.model.cfg
+    pos = one.tokens.shape[-1]
+    sizes = {"pos": pos, "query": pos, "key": pos, "head": cfg.n_heads, "1": 1}
+    sizes |= {name: getattr(cfg, name) for name in ("d_model", "d_head", "d_mlp", "d_vocab")}
+    for name, entry in one.cache.items():
+        assert entry.shape[one.cache.has_batch_dim :] == tuple(sizes[a] for a in axes_of(name))
+        assert entry.shape[pos_axis(name)] == pos

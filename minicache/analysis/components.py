@@ -1,32 +1,35 @@
-"""The finer scale: what each head and each neuron wrote to the stream.
+"""Take the stream apart into what each head and each neuron wrote.
 
 An attention layer's output is the sum of its heads' outputs and one bias; an MLP's is the sum of
 its neurons' and one bias. So the stream can be taken apart further than `residual.py` does, at a
 price: a row of d_model numbers for each head or neuron. Where those rows would only be projected,
-`attribution.py` never builds them. Results are where the cache is, and in its dtype. Lesson 14
-tells the story.
+`attribution.py` never builds them. Results are where the cache is, and in its dtype.
+
+A head multiplies its z by W_O, and a neuron its activation by its row of W_out: a neuron is a head
+of one dimension. `Writes` holds either, and all else is written once.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
+from minicache.analysis.frozen_norm import FrozenNorm, Stack
+from minicache.analysis.protocols import AttentionWeights, Cached, MLPWeights
 from minicache.analysis.residual import (
-    Cached,
-    MaybeLabelled,
-    carried_back,
+    Labelled,
     decompose_resid,
     empty_stack,
-    ln_at,
-    ln_scale,
-    scale_in_place,
+    norm_at,
+    place_of,
     stream_at,
 )
 from minicache.errors import ConfigError
-from minicache.names import block_layer, stream_place
+from minicache.names import block_layer
 from minicache.slices import Slice, SliceInput
 
 __all__ = [
@@ -36,7 +39,63 @@ __all__ = [
     "stack_neuron_results",
 ]
 
-Projection = Float[Tensor, "d_model"] | Float[Tensor, "d_model out"]
+Projection = Float[Tensor, " d_model"] | Float[Tensor, "d_model out"]
+
+
+class Writes(NamedTuple):
+    """What the heads, or the neurons, of one block write: their activations through their weights.
+
+    Attributes:
+        bias: What the layer writes beside, for which no part is responsible.
+        norm: What all of it goes through before it is added to the stream, where there is one.
+        labels: A name for each part.
+    """
+
+    acts: Float[Tensor, "*batch_and_pos part d"]
+    weights: Float[Tensor, "part d d_model"]
+    bias: Float[Tensor, "*batch_and_pos d_model"]
+    norm: FrozenNorm | None
+    labels: list[str]
+
+
+def head_writes(cache: Cached, block: int, positions: Slice) -> Writes:
+    """Each head's z, and its slice of W_O."""
+    attn: AttentionWeights = cache.model.mod_dict[f"blocks.{block}.attn"]
+    z = positions.apply(cache["z", block], dim=-3)
+    labels = [f"L{block}H{head}" for head in range(len(attn.W_O))]
+    return _writes(cache, f"blocks.{block}.ln1_post", positions, z, attn.W_O, attn.b_O, labels)
+
+
+def neuron_writes(cache: Cached, block: int, positions: Slice, neurons: Slice) -> Writes:
+    """The activations of some neurons, and their rows of W_out."""
+    mlp: MLPWeights = cache.model.mod_dict[f"blocks.{block}.mlp"]
+    picked = neurons.indices(len(mlp.W_out)).tolist()
+    post = neurons.apply(positions.apply(cache["post", block], dim=-2), dim=-1)[..., None]
+    weights = neurons.apply(mlp.W_out)[:, None]
+    labels = [f"L{block}N{neuron}" for neuron in picked]
+    return _writes(cache, f"blocks.{block}.ln2_post", positions, post, weights, mlp.b_out, labels)
+
+
+def _writes(
+    cache: Cached,
+    norm_behind: str,
+    positions: Slice,
+    acts: Tensor,
+    weights: Tensor,
+    bias: Tensor,
+    labels: list[str],
+) -> Writes:
+    weights, bias, norm = weights.detach(), bias.detach().to(acts.device), None
+    if norm_behind in cache.model.mod_dict:
+        norm = FrozenNorm.on_run(cache, norm_behind, positions)
+        bias = norm.apply(bias.to(norm.scale).expand(*norm.scale.shape[:-1], -1)) + norm.bias
+    return Writes(acts, weights, bias, norm, labels)
+
+
+def writers(cache: Cached, writer: str, place: int) -> list[int]:
+    """The blocks before a place in which `writer`, `"attn"` or `"mlp"`, writes to the stream."""
+    hooks = cache.model.hook_dict
+    return [block for block in range(place) if f"blocks.{block}.hook_{writer}_out" in hooks]
 
 
 def stack_head_results(
@@ -46,7 +105,7 @@ def stack_head_results(
     incl_remainder: bool = False,
     pos_slice: Slice | SliceInput = None,
     apply_ln: bool = False,
-) -> MaybeLabelled:
+) -> Stack | Labelled:
     """What each head before a place wrote: its z through its own slice of W_O. No bias.
 
     Heads and b_O sum to `attn_out`. With the remainder, the rows sum to the stream.
@@ -65,26 +124,12 @@ def stack_head_results(
         LayerRangeError: no such place.
         MissingActivationError: a z, or what the remainder needs, was not kept.
     """
-    cfg, positions = cache.model.cfg, Slice.of(pos_slice)
-    place = stream_place(layer, cfg.n_layers)
-    labels = [f"L{block}H{head}" for block in range(place) for head in range(cfg.n_heads)]
-    stack = empty_stack(cache, len(labels) + incl_remainder, positions)
-    for block in range(place):
-        z = positions.apply(cache["z", block], dim=-3)
-        W_O = cache.model.blocks[block].attn.W_O.detach().to(z)
-        rows = stack[block * cfg.n_heads : (block + 1) * cfg.n_heads]
-        # The product is written where it belongs: no head's result exists twice.
-        torch.bmm(
-            rearrange(z, "... head d -> head (...) d"),
-            W_O,
-            out=rows.view(cfg.n_heads, -1, cfg.d_model),
-        )
-    if incl_remainder:
-        stream = positions.apply(stream_at(cache, place), dim=-2)
-        stack[-1] = stream - stack[:-1].sum(0)
-        labels.append("remainder")
-    if apply_ln:
-        stack = scale_in_place(cache, stack, place, False, positions)
+    place, positions = place_of(cache, layer), Slice.of(pos_slice)
+    parts = [head_writes(cache, block, positions) for block in writers(cache, "attn", place)]
+    ln = FrozenNorm.on_run(cache, norm_at(cache, place), positions) if apply_ln else None
+    stack, labels = _stacked(
+        cache, parts, positions, ln, None, _rest(cache, place, incl_remainder, positions)
+    )
     return (stack, labels) if return_labels else stack
 
 
@@ -102,25 +147,28 @@ def get_neuron_results(
         neuron_slice: Which neurons. An int drops the axis.
         pos_slice: Which positions. An int drops the axis.
         project_output_onto: [d_model] or [d_model, out]: give the results' products with it. W_out
-            meets it first, so no [.., d_mlp, d_model] is built.
+            is multiplied with it first, so no [.., d_mlp, d_model] is built.
 
     Returns:
         [*batch, pos, neuron, d_model], or [.., neuron] or [.., neuron, out] when projected.
 
     Raises:
         LayerRangeError: no such block.
-        ConfigError: the model has no MLPs.
+        ConfigError: the block has no MLP, or `project_output_onto` is of another shape.
     """
-    if cache.model.cfg.attn_only:
-        raise ConfigError("get_neuron_results: this model is attn_only, so it has no neurons.")
     block = block_layer(layer, cache.model.cfg.n_layers)
-    neurons = Slice.of(neuron_slice)
-    acts = neurons.apply(Slice.of(pos_slice).apply(cache["post", block], dim=-2), dim=-1)
-    W_out = neurons.apply(cache.model.blocks[block].mlp.W_out.detach().to(acts), dim=0)
-    if project_output_onto is None:
-        return acts[..., None] * W_out
-    written = W_out @ project_output_onto.to(acts)
-    return acts * written if project_output_onto.ndim == 1 else acts[..., None] * written
+    if block not in writers(cache, "mlp", block + 1):
+        raise ConfigError(
+            f"get_neuron_results: block {block} of this model has no MLP (attn_only), so it has "
+            f"no neurons."
+        )
+    neurons, positions = Slice.of(neuron_slice), Slice.of(pos_slice)
+    part = neuron_writes(cache, block, positions, Slice.unwrap(neurons))
+    stack, _ = _stacked(cache, [part], positions, None, project_output_onto, {})
+    if neurons.mode == "int":
+        return stack[0]
+    dots = project_output_onto is not None and project_output_onto.ndim == 1
+    return stack.movedim(0, -1 if dots else -2)
 
 
 def stack_neuron_results(
@@ -132,7 +180,7 @@ def stack_neuron_results(
     incl_remainder: bool = False,
     apply_ln: bool = False,
     project_output_onto: Projection | None = None,
-) -> MaybeLabelled:
+) -> Stack | Labelled:
     """What each neuron before a place wrote. A large stack: layers * d_mlp rows.
 
     Args:
@@ -146,28 +194,16 @@ def stack_neuron_results(
     Returns:
         [layer * neuron, *batch, pos, d_model], new memory; with `return_labels`, and the labels.
     """
-    cfg, positions, neurons = cache.model.cfg, Slice.of(pos_slice), Slice.unwrap(neuron_slice)
-    place = stream_place(layer, cfg.n_layers)
-    blocks = range(0 if cfg.attn_only else place)
-    picked = neurons.indices(cfg.d_mlp).tolist()
-    labels = [f"L{block}N{neuron}" for block in blocks for neuron in picked]
-    onto = _before_ln(cache, place, False, project_output_onto, apply_ln)
-    neuron_axis = -1 if onto is not None and onto.ndim == 1 else -2
-    stack = torch.cat(
-        [
-            _met(empty_stack(cache, 0, positions), onto),
-            *(
-                get_neuron_results(cache, block, neurons, positions, onto).movedim(neuron_axis, 0)
-                for block in blocks
-            ),
-        ]
+    place, positions, neurons = (
+        place_of(cache, layer),
+        Slice.of(pos_slice),
+        Slice.unwrap(neuron_slice),
     )
-    if incl_remainder:
-        stream = _met(positions.apply(stream_at(cache, place), dim=-2), onto)
-        stack = torch.cat([stack, (stream - stack.sum(0))[None]])
-        labels.append("remainder")
-    if apply_ln:
-        stack = _after_ln(cache, stack, place, False, positions, onto)
+    blocks = writers(cache, "mlp", place)
+    parts = [neuron_writes(cache, block, positions, neurons) for block in blocks]
+    ln = FrozenNorm.on_run(cache, norm_at(cache, place), positions) if apply_ln else None
+    rest = _rest(cache, place, incl_remainder, positions)
+    stack, labels = _stacked(cache, parts, positions, ln, project_output_onto, rest)
     return (stack, labels) if return_labels else stack
 
 
@@ -180,7 +216,7 @@ def get_full_resid_decomposition(
     pos_slice: Slice | SliceInput = None,
     return_labels: bool = False,
     project_output_onto: Projection | None = None,
-) -> MaybeLabelled:
+) -> Stack | Labelled:
     """The stream at a place, down to heads and neurons: its rows sum to it.
 
     Rows, in this order: every head (`L0H0`), every neuron (`L0N0`) or each `0_mlp_out`, `embed`,
@@ -193,7 +229,7 @@ def get_full_resid_decomposition(
         mlp_input: The place before the MLP of `layer`.
         expand_neurons: Neuron by neuron, or layer by layer.
         project_output_onto: [d_model] or [d_model, out]: give every row's product with it, after
-            the LayerNorm if that is asked for.
+            the LayerNorm if that is asked for. It counts as a constant.
 
     Returns:
         [component, *batch, pos, d_model] (or out, or no last axis), and the labels if asked for.
@@ -201,37 +237,72 @@ def get_full_resid_decomposition(
     Raises:
         LayerRangeError: no such place.
         MissingActivationError: the cache was filled through a filter that left a part out.
+        ConfigError: `project_output_onto` is of another shape.
     """
-    model, positions = cache.model, Slice.of(pos_slice)
-    place = stream_place(layer, model.cfg.n_layers, mlp_input=mlp_input)
-    onto = _before_ln(cache, place, mlp_input, project_output_onto, apply_ln)
-    blocks = place + mlp_input  # of whose attention the stream at this place has heard
-    heads, labels = stack_head_results(cache, blocks, True, pos_slice=positions)
-    if expand_neurons:
-        mlps, names = stack_neuron_results(
-            cache, place, positions, return_labels=True, project_output_onto=onto
-        )
-    else:
-        mlps, names = decompose_resid(
-            cache, place, mode="mlp", pos_slice=positions, incl_embeds=False, return_labels=True
-        )
-        mlps = _met(mlps, onto)
-    embeds = decompose_resid(cache, 0, pos_slice=positions)
-    bias = model.accumulated_bias(place, mlp_input, include_mlp_biases=expand_neurons).detach()
-    biases = bias.to(embeds).expand(1, *embeds.shape[1:])
-    stack = torch.cat([_met(heads, onto), mlps, _met(embeds, onto), _met(biases, onto)])
-    if apply_ln:
-        stack = _after_ln(cache, stack, place, mlp_input, positions, onto)
-    labels = [*labels, *names, "embed", "pos_embed", "bias"]
+    place, positions = place_of(cache, layer, mlp_input), Slice.of(pos_slice)
+    heads = writers(cache, "attn", place + mlp_input)
+    neurons = writers(cache, "mlp", place if expand_neurons else 0)
+    parts = [head_writes(cache, block, positions) for block in heads]
+    parts += [neuron_writes(cache, block, positions, Slice()) for block in neurons]
+    whole_mlps = 0 if expand_neurons else place
+    rows, names = decompose_resid(
+        cache, whole_mlps, mode="mlp", pos_slice=positions, incl_embeds=False, return_labels=True
+    )
+    embeds, embed_names = decompose_resid(cache, 0, pos_slice=positions, return_labels=True)
+    others = dict(zip([*names, *embed_names], [*rows, *embeds], strict=True))
+    others["bias"] = sum((part.bias for part in parts), embeds.new_zeros(embeds.shape[-1]))
+    ln = FrozenNorm.on_run(cache, norm_at(cache, place, mlp_input), positions) if apply_ln else None
+    stack, labels = _stacked(cache, parts, positions, ln, project_output_onto, others)
     return (stack, labels) if return_labels else stack
 
 
-# A projection that follows a LayerNorm is carried back through it, and so is met before it.
+def _rest(cache: Cached, place: int, wanted: bool, positions: Slice) -> dict[str, Tensor]:
+    """The row `remainder`, as `_stacked` takes it: the whole stream, if it is wanted."""
+    return {"remainder": positions.apply(stream_at(cache, place), dim=-2)} if wanted else {}
 
 
-def _before_ln(
-    cache: Cached, place: int, mlp_input: bool, onto: Projection | None, apply_ln: bool
-) -> Projection | None:
+def _stacked(
+    cache: Cached,
+    parts: list[Writes],
+    positions: Slice,
+    ln: FrozenNorm | None,
+    onto: Projection | None,
+    others: dict[str, Tensor],
+) -> Labelled:
+    """A row for each part, then the others, through `ln` and onto a projection where asked for.
+
+    A projection that follows a normalisation is carried back through it, so that no row of d_model
+    numbers is built: what is left is to divide by the scale. Of `remainder`, what the parts wrote
+    is taken off.
+    """
+    sample = empty_stack(cache, 0, positions)
+    columns = _columns(cache, onto, ln, sample)
+    lead, width = sample.shape[1:-1], sample.shape[-1] if columns is None else columns.shape[-1]
+    counts = [len(part.labels) for part in parts]
+    stack = sample.new_empty((sum(counts) + len(others), *lead, width))
+    *of_parts, of_others = torch.split(stack, [*counts, len(others)])
+    for part, rows in zip(parts, of_parts, strict=True):
+        read = None if columns is None else _carried(part.norm, columns)
+        weights = part.weights.to(stack) if read is None else part.weights.to(stack) @ read
+        acts = rearrange(part.acts.to(stack), "... part d -> part (...) d")
+        # The product is written where it belongs: no part's result exists twice.
+        torch.bmm(acts, weights, out=rows.view(len(rows), lead.numel(), width))
+        if part.norm:
+            _finish(part.norm, rows, columns)
+    for row, other in zip(of_others, others.values(), strict=True):
+        row.copy_(other if columns is None else other.to(stack) @ columns)
+    if "remainder" in others:
+        stack[-1] -= stack[:-1].sum(0)
+    if ln:
+        _finish(ln, stack, columns)
+    labels = [label for part in parts for label in part.labels] + list(others)
+    return stack.squeeze(-1) if onto is not None and onto.ndim == 1 else stack, labels
+
+
+def _columns(
+    cache: Cached, onto: Projection | None, ln: FrozenNorm | None, like: Tensor
+) -> Float[Tensor, "d_model out"] | None:
+    """What rows are multiplied with: the projection, before the normalisation that follows."""
     if onto is None:
         return None
     d_model = cache.model.cfg.d_model
@@ -241,26 +312,15 @@ def _before_ln(
             f"project_output_onto is a tensor [d_model] or [d_model, out] with d_model={d_model}, "
             f"and not {shape}."
         )
-    return (
-        carried_back(ln_at(cache, place, mlp_input), onto.movedim(0, -1)).movedim(-1, 0)
-        if apply_ln
-        else onto
-    )
+    return _carried(ln, onto.detach().to(like).reshape(d_model, -1))
 
 
-def _met(rows: Tensor, onto: Projection | None) -> Tensor:
-    return rows if onto is None else rows @ onto.to(rows)
+def _carried(norm: FrozenNorm | None, columns: Tensor) -> Float[Tensor, "d_model out"]:
+    return norm.carry_back(columns.T).T if norm else columns
 
 
-def _after_ln(
-    cache: Cached,
-    stack: Tensor,
-    place: int,
-    mlp_input: bool,
-    positions: Slice,
-    onto: Projection | None,
-) -> Tensor:
-    if onto is None:
-        return scale_in_place(cache, stack, place, mlp_input, positions)
-    scale = ln_scale(cache, place, mlp_input, positions)
-    return stack / (scale[..., 0] if onto.ndim == 1 else scale)
+def _finish(norm: FrozenNorm, rows: Tensor, columns: Tensor | None) -> None:
+    if columns is None:
+        norm.apply_(rows)
+    else:
+        rows.div_(norm.scale.to(rows))

@@ -29,7 +29,7 @@ from torch import Tensor
 from minicache.errors import ConfigError, DataError, UnknownActivationError, nearest
 from minicache.model import HookedTransformer
 from minicache.model.config import HookedTransformerConfig
-from minicache.names import get_act_name
+from minicache.names import axes_of, get_act_name
 
 __all__ = [
     "Plan",
@@ -138,15 +138,9 @@ def row_shape(cfg: HookedTransformerConfig, name: str, pos: int) -> tuple[int, .
 
     A row of a pattern, or of its scores, is a query's, with room for `pos` keys.
     """
-    heads, d_head, d_mlp = cfg.n_heads or 0, cfg.d_head, cfg.d_mlp or 0
-    shapes: dict[str, tuple[int, ...]] = {
-        **dict.fromkeys(("q", "k", "v", "z"), (heads, d_head)),
-        **dict.fromkeys(("attn_scores", "pattern"), (heads, pos)),
-        **dict.fromkeys(("pre", "post"), (d_mlp,)),
-        "scale": (1,),
-        "out": (cfg.d_vocab,),
-    }
-    return shapes.get(name.rpartition("hook_")[2], (cfg.d_model,))
+    sizes = {"head": cfg.n_heads or 0, "key": pos, "1": 1}
+    rest = (axis for axis in axes_of(name) if axis not in ("pos", "query"))
+    return tuple(sizes[axis] if axis in sizes else getattr(cfg, axis) for axis in rest)
 
 
 def bytes_a_token(

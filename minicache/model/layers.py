@@ -31,6 +31,8 @@ class LayerNorm(nn.Module):
     least, because in float16 the square of 300 is infinite. The hooks see the dtype of `x`.
     """
 
+    centred = True  # an RMSNorm would not take off the mean
+
     def __init__(self, d_model: int, eps: float) -> None:
         super().__init__()
         self.eps = eps
