@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # pragma: no cover  # for type checkers and editors; _HOME sa
         names,
         slices,
     )
+    from minicache.analysis import patching
     from minicache.autodiff import toggle_autodiff
     from minicache.cache import ActivationCache
     from minicache.errors import MinicacheError
@@ -46,6 +47,7 @@ _HOME = {
     "Slice": "slices",
     "compare_modes": "memory",
     "get_act_name": "names",
+    "patching": "analysis",
     "predict_saved_bytes": "memory",
     "saved_for_backward": "memory",
     "toggle_autodiff": "autodiff",
@@ -69,6 +71,7 @@ __all__ = [
     "memory",
     "model",
     "names",
+    "patching",
     "predict_saved_bytes",
     "saved_for_backward",
     "slices",
