@@ -15,7 +15,6 @@ from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
-from rich.progress import track
 from torch import Tensor
 
 from minicache.analysis.components import get_full_resid_decomposition
@@ -27,6 +26,7 @@ from minicache.analysis.patching.runs import (
     batches,
     checked_tokens,
     measured,
+    shown,
 )
 from minicache.analysis.patching.sweeps import check_same_shape
 from minicache.analysis.residual import Cached
@@ -74,14 +74,14 @@ def path_patching(
         raise ConfigError(f"receiver_input={receiver_input!r}: give 'q', 'k' or 'v'.")
     heads = heads_by_layer(model, receivers)
     groups = [[sender] if isinstance(sender, str) else list(sender) for sender in senders]
-    plan = list(batches([min(heads)] * len(groups), tokens, batch_size))
+    plan = batches([min(heads)] * len(groups), tokens, batch_size)
     with torch.no_grad():
         _, corrupted_cache = model.run_with_cache(tokens)
         messages = {layer: _messages(clean_cache, corrupted_cache, layer) for layer in heads}
         _check_senders(groups, messages[max(heads)])
         base = Base.record(model, tokens, heads)
         values: list[Tensor] = []
-        for first, picked in track(plan, "patching paths", disable=not progress):
+        for first, picked in shown(plan, "patching paths", progress):
             hooks = []
             for layer, indices in heads.items():
                 sent = [_sum(messages[layer], groups[index]) for index in picked]

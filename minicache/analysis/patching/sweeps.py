@@ -19,7 +19,6 @@ import torch
 import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Float, Int
-from rich.progress import track
 from torch import Tensor
 
 from minicache.analysis.patching.runs import (
@@ -29,6 +28,7 @@ from minicache.analysis.patching.runs import (
     batches,
     checked_tokens,
     measured,
+    shown,
 )
 from minicache.analysis.residual import Cached
 from minicache.errors import BatchSizeError, ConfigError, HookError
@@ -162,11 +162,11 @@ def generic_activation_patch(
     layers = [block_layer(index[0], model.cfg.n_layers) for index in indices]
     names = {layer: get_act_name(activation_name, layer) for layer in set(layers)}
     clean = {layer: clean_cache[name] for layer, name in names.items()}
-    batch, plan = len(tokens), list(batches(layers, tokens, batch_size))
+    batch, plan = len(tokens), batches(layers, tokens, batch_size)
     values: dict[int, Tensor] = {}
     with torch.no_grad():
         base = Base.record(model, tokens, names)
-        for layer, picked in track(plan, f"patching {activation_name}", disable=not progress):
+        for layer, picked in shown(plan, f"patching {activation_name}", progress):
 
             def patch(
                 activation: Tensor,
