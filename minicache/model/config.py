@@ -5,6 +5,7 @@ Names are TransformerLens's, for the part of its configuration that minicache ha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -60,28 +61,44 @@ class HookedTransformerConfig:
     seed: int | None = None
 
     def __post_init__(self) -> None:
-        if self.n_heads is None and isinstance(self.d_head, int) and self.d_head > 0:
+        for name in ("n_layers", "d_model", "n_ctx", "d_head", "d_vocab"):
+            self._check_count(name)
+        if self.n_heads is None:
             self.n_heads = self.d_model // self.d_head
         if self.d_mlp is None:
             self.d_mlp = 4 * self.d_model
-        for name in ("n_layers", "d_model", "n_ctx", "d_head", "d_vocab", "n_heads", "d_mlp"):
+        self._check_count("n_heads")
+        self._check_count("d_mlp")
+        if not isinstance(self.act_fn, str) or self.act_fn not in ACTIVATIONS:
+            raise ConfigError(
+                f"act_fn={self.act_fn!r:.80} is unknown. Known: {', '.join(ACTIVATIONS)}."
+            )
+        for name in ("attn_only", "use_attn_scale"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigError(f"{name}={getattr(self, name)!r:.80}: give True or False.")
+        for name in ("eps", "init_range"):
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ConfigError(f"{name}={value!r}: it counts something, so give an int from 1.")
-        if self.act_fn not in ACTIVATIONS:
-            raise ConfigError(
-                f"act_fn={self.act_fn!r} is unknown. Known: {', '.join(ACTIVATIONS)}."
-            )
-        if self.eps <= 0 or self.init_range <= 0:
-            raise ConfigError(
-                f"eps={self.eps}, init_range={self.init_range}: both must be above 0."
-            )
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not number or not 0 < value < math.inf:
+                raise ConfigError(f"{name}={value!r:.80}: give a finite number above 0.")
+        if self.seed is not None and not (type(self.seed) is int and abs(self.seed) < 2**63):
+            raise ConfigError(f"seed={self.seed!r:.80}: give an int below 2**63, or None.")
         types = self.attn_types
-        if types is not None and not set(types) <= {"global", "local"}:
-            raise ConfigError(f"attn_types={types!r}: each is 'global' or 'local'.")
+        listed = isinstance(types, list | tuple)
+        if types is not None and not (
+            listed and all(kind in ("global", "local") for kind in types)
+        ):
+            raise ConfigError(f"attn_types={types!r:.80}: give a list of 'global' and 'local'.")
         if types is not None and len(types) != self.n_layers:
             raise ConfigError(
                 f"attn_types names {len(types)} layers, and n_layers={self.n_layers}."
             )
-        if "local" in (types or ()) and (self.window_size is None or self.window_size < 1):
-            raise ConfigError(f"Local layers need a window_size from 1, not {self.window_size!r}.")
+        if self.window_size is not None:
+            self._check_count("window_size")
+        elif "local" in (types or ()):
+            raise ConfigError("Local layers need a window_size from 1, not None.")
+
+    def _check_count(self, name: str) -> None:
+        value = getattr(self, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ConfigError(f"{name}={value!r:.80}: it counts something, so give an int from 1.")

@@ -8,19 +8,17 @@ code from a file: JSON, safetensors, and `torch.load` with `weights_only`. Lesso
 
 from __future__ import annotations
 
-import json
-import pickle
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-import torch
-from einops import rearrange
-from safetensors.torch import load_file
+from einops import EinopsError, rearrange
 from torch import Tensor
 
 from minicache.errors import ConfigError, ModelFileError, optional
+from minicache.model import files
+from minicache.model.files import Weights
 
 __all__ = ["ALIASES", "FAMILIES", "convert", "fetch", "is_name", "read_weights"]
 
@@ -34,6 +32,7 @@ ALIASES: Final = {
     **{f"tiny-stories-{size}": f"roneneldan/TinyStories-{size}" for size in ("1M", "3M", "8M")},
     **{f"tiny-stories-{size}": f"roneneldan/TinyStories-{size}" for size in ("28M", "33M")},
 }
+INDEX: Final = "model.safetensors.index.json"
 WANTED: Final = [
     "config.json",
     "*.safetensors",
@@ -42,7 +41,8 @@ WANTED: Final = [
     "tokenizer.json",
 ]
 
-Weights = dict[str, Tensor]
+# Constants of attention that older checkpoints keep among the weights.
+CONSTANT: Final = re.compile(r"h\.\d+\.attn\.(attention\.)?(bias|masked_bias)")
 
 
 def gpt2_config(config: dict[str, Any]) -> dict[str, Any]:
@@ -51,14 +51,14 @@ def gpt2_config(config: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: it asks for what minicache does not have.
     """
-    if config.get("scale_attn_by_inverse_layer_idx"):
+    if config.get("scale_attn_by_inverse_layer_idx", False) is not False:
         raise ConfigError("scale_attn_by_inverse_layer_idx: minicache has no such attention.")
     return {
         "n_layers": config["n_layer"],
         "d_model": config["n_embd"],
         "n_ctx": config["n_positions"],
         "n_heads": config["n_head"],
-        "d_head": config["n_embd"] // config["n_head"],
+        "d_head": _d_head(config, "n_embd", "n_head"),
         "d_mlp": config.get("n_inner"),
         "d_vocab": config["vocab_size"],
         "act_fn": config.get("activation_function", "gelu_new"),
@@ -85,23 +85,48 @@ def gpt2_block(w: Callable[[str], Tensor], heads: int) -> Weights:
 
 def neo_config(config: dict[str, Any]) -> dict[str, Any]:
     """A GPT-Neo configuration in our words: local layers, and no scale on attention."""
-    kinds = config.get("attention_layers") or [
-        kind for group, times in config["attention_types"] for kind in group * times
-    ]
     return {
         "n_layers": config["num_layers"],
         "d_model": config["hidden_size"],
         "n_ctx": config["max_position_embeddings"],
         "n_heads": config["num_heads"],
-        "d_head": config["hidden_size"] // config["num_heads"],
+        "d_head": _d_head(config, "hidden_size", "num_heads"),
         "d_mlp": config.get("intermediate_size"),
         "d_vocab": config["vocab_size"],
         "act_fn": config.get("activation_function", "gelu_new"),
         "eps": config.get("layer_norm_epsilon", 1e-5),
         "use_attn_scale": False,
-        "attn_types": list(kinds),
+        "attn_types": _attn_types(config),
         "window_size": config.get("window_size", 256),
     }
+
+
+def _d_head(config: dict[str, Any], d_model: str, n_heads: str) -> int:
+    for key in (d_model, n_heads):
+        if type(config[key]) is not int or config[key] < 1:
+            raise ConfigError(f"{key}={config[key]!r:.80}: give an int from 1.")
+    if config[d_model] % config[n_heads]:
+        raise ConfigError(
+            f"{d_model}={config[d_model]} cannot be split into {n_heads}={config[n_heads]} heads."
+        )
+    return int(config[d_model] // config[n_heads])
+
+
+def _attn_types(config: dict[str, Any]) -> list[str]:
+    """GPT-Neo's list of layers, or its groups of layers that are repeated, as one list."""
+    if isinstance(listed := config.get("attention_layers"), list):
+        return listed
+    try:
+        groups = [(list(group), times) for group, times in config["attention_types"]]
+        long = sum(len(group) * times for group, times in groups)
+    except (TypeError, ValueError):
+        groups, long = [], None
+    if long != config["num_layers"]:  # before a list of any length is made
+        raise ConfigError(
+            f"attention_types={config['attention_types']!r:.80} does not list the "
+            f"{config['num_layers']!r:.80} layers of num_layers."
+        )
+    return [kind for group, times in groups for kind in group * times]
 
 
 def neo_block(w: Callable[[str], Tensor], heads: int) -> Weights:
@@ -113,39 +138,41 @@ def neo_block(w: Callable[[str], Tensor], heads: int) -> Weights:
         made[f"attn.b_{ours}"] = matrix.new_zeros(heads, len(matrix) // heads)
     out = w("attn.attention.out_proj.weight")
     made["attn.W_O"] = rearrange(out, "m (h d) -> h d m", h=heads)
-    made["mlp.W_in"], made["mlp.W_out"] = w("mlp.c_fc.weight").T, w("mlp.c_proj.weight").T
+    made["mlp.W_in"] = rearrange(w("mlp.c_fc.weight"), "mlp m -> m mlp")
+    made["mlp.W_out"] = rearrange(w("mlp.c_proj.weight"), "m mlp -> mlp m")
     return made
 
 
-FAMILIES: Final = {"gpt2": (gpt2_config, gpt2_block), "gpt_neo": (neo_config, neo_block)}
+FAMILIES: Final = {
+    "gpt2": ("n_layer", gpt2_config, gpt2_block),
+    "gpt_neo": ("num_layers", neo_config, neo_block),
+}
 
 
 def convert(config: dict[str, Any], weights: Weights) -> tuple[dict[str, Any], Weights]:
-    """A Hugging Face model's configuration and weights, as ours.
+    """A Hugging Face model's configuration and weights, as ours. Shapes alone (meta) do as well.
 
     Raises:
-        ConfigError: an architecture that minicache does not have, or a weight is missing.
+        ConfigError: an architecture that minicache does not have; or a weight is missing, has
+            another shape, or is one that the architecture does not read.
     """
-    family = config.get("model_type")
-    if family not in FAMILIES:
-        raise ConfigError(f"model_type {family!r}: minicache reads {', '.join(FAMILIES)}.")
-    to_config, to_block = FAMILIES[family]
+    family = config["model_type"]
+    if not isinstance(family, str) or family not in FAMILIES:
+        raise ConfigError(f"model_type {family!r:.80}: minicache reads {', '.join(FAMILIES)}.")
+    layers, to_config, to_block = FAMILIES[family]
+    theirs = {name.removeprefix("transformer."): t for name, t in weights.items()}
+    if len(theirs) < len(weights):
+        raise ConfigError("a weight is there twice, with and without 'transformer.' before it.")
+    held = len({name.split(".")[1] for name in theirs if name.startswith("h.")})
     try:
+        if config[layers] != held:
+            raise ConfigError(f"{layers}={config[layers]!r:.80}, and the weights have {held}.")
         ours = to_config(config)
-        theirs = {name.removeprefix("transformer."): t for name, t in weights.items()}
-        unembed = theirs.get("lm_head.weight", theirs["wte.weight"])  # tied, if it has none
-        made = {
-            "embed.W_E": theirs["wte.weight"],
-            "pos_embed.W_pos": theirs["wpe.weight"],
-            "ln_final.w": theirs["ln_f.weight"],
-            "ln_final.b": theirs["ln_f.bias"],
-            "unembed.W_U": unembed.T,
-            "unembed.b_U": unembed.new_zeros(len(unembed)),
-        }
-        for layer in range(ours["n_layers"]):
+        made = _whole(theirs, config.get("tie_word_embeddings", True))
+        for layer in range(held):
 
             def w(name: str, layer: int = layer) -> Tensor:
-                return theirs[f"h.{layer}.{name}"]
+                return theirs.pop(f"h.{layer}.{name}")
 
             block = to_block(w, ours["n_heads"])
             block |= {"mlp.b_in": w("mlp.c_fc.bias"), "mlp.b_out": w("mlp.c_proj.bias")}
@@ -154,35 +181,70 @@ def convert(config: dict[str, Any], weights: Weights) -> tuple[dict[str, Any], W
             made |= {f"blocks.{layer}.{name}": tensor for name, tensor in block.items()}
     except KeyError as error:
         raise ConfigError(f"the model lacks {error}.") from None
+    except (EinopsError, IndexError, TypeError, ValueError, RuntimeError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"a weight has another shape than {family}'s: {error!s:.200}") from None
+    for name in theirs:
+        if not CONSTANT.fullmatch(name):
+            raise ConfigError(f"{name!r:.80} is a weight that {family} does not have.")
     return ours, {name: tensor.contiguous() for name, tensor in made.items()}
 
 
-def read_weights(folder: Path) -> Weights:
+def _whole(theirs: Weights, tied: object) -> Weights:
+    """The weights outside the blocks. Where there is no W_U, it is W_E, transposed."""
+    embed = theirs.pop("wte.weight")
+    if "lm_head.weight" not in theirs and tied is not True:
+        raise KeyError("lm_head.weight")
+    unembed = theirs.pop("lm_head.weight", embed)
+    return {
+        "embed.W_E": embed,
+        "pos_embed.W_pos": theirs.pop("wpe.weight"),
+        "ln_final.w": theirs.pop("ln_f.weight"),
+        "ln_final.b": theirs.pop("ln_f.bias"),
+        "unembed.W_U": rearrange(unembed, "vocab m -> m vocab"),
+        "unembed.b_U": unembed.new_zeros(len(unembed)),
+    }
+
+
+def read_weights(folder: Path, check: Callable[[Weights], object]) -> Weights:
     """All weights of a folder: one safetensors file, several with an index, or a torch file.
 
+    Args:
+        check: Called with the shapes, on the device "meta", before memory is taken for values.
+
     Raises:
-        ModelFileError: there are none, or the file holds more than weights. Nothing has run then.
+        ModelFileError: there are none, or a file is damaged or holds more than weights.
     """
-    index = folder / "model.safetensors.index.json"
-    if (folder / "model.safetensors").is_file():
-        return dict(load_file(folder / "model.safetensors"))
-    if index.is_file():
-        shards = sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
-        return {name: t for shard in shards for name, t in load_file(folder / shard).items()}
-    if (folder / "pytorch_model.bin").is_file():
-        try:
-            loaded: Weights = torch.load(folder / "pytorch_model.bin", "cpu", weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-            reason = str(error).partition("\n")[0]
-            raise ModelFileError(
-                f"'{folder / 'pytorch_model.bin'}' is damaged, or holds more than weights. It was "
-                f"not run: {reason}"
-            ) from None
-        return loaded
+    if whole := files.find(folder, "model.safetensors"):
+        return files.load_safetensors([whole], check)
+    if files.find(folder, INDEX):
+        return _read_shards(folder, check)
+    if pickled := files.find(folder, "pytorch_model.bin"):
+        return files.load_torch(pickled, check)
     raise ModelFileError(
         f"There are no weights in '{folder}': no model.safetensors, whole or in shards, and no "
         f"pytorch_model.bin."
     )
+
+
+def _read_shards(folder: Path, check: Callable[[Weights], object]) -> Weights:
+    listed = files.read_json(folder, INDEX).get("weight_map")
+    if not isinstance(listed, dict) or not all(isinstance(name, str) for name in listed.values()):
+        raise ConfigError(f"{INDEX} has no weight_map from names to files.")
+    shards = []
+    for name in sorted(set(listed.values())):
+        shard = files.find(folder, name)
+        if shard is None:
+            raise ConfigError(f"{INDEX} lists {name!r:.80}, and there is no such file.")
+        shards.append(shard)
+
+    def check_all(shapes: Weights) -> None:
+        for name in sorted(shapes.keys() ^ listed.keys()):
+            raise ConfigError(f"{name!r:.80} is in {INDEX} or in its files, and not in both.")
+        check(shapes)
+
+    return files.load_safetensors(shards, check_all)
 
 
 def is_name(name: str) -> bool:

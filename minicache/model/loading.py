@@ -1,42 +1,43 @@
 """Load and save a model's folder: its configuration, its weights and its tokenizer.
 
-A folder holds three files, and this module reads them: `config.json`, `model.safetensors` and
-`words.txt`. It returns parts and builds no model, so it stands above `model.py`. Loading never runs
-code from a file: JSON and safetensors hold data only.
+A folder of ours holds `config.json`, `model.safetensors` and `words.txt`; `huggingface.py` reads
+the other format. Both are checked as a whole before memory is taken for weights: the shapes that
+the configuration asks for against those in the files. Parts are returned, and no model is built.
 
-One folder ships inside the package. It is the patient of every lesson. Lesson 1 tells its story.
+One folder ships inside the package: the model of every lesson. Lesson 1 introduces it.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+import torch
+from safetensors.torch import save_file
+from torch import Size
 
-from minicache.errors import (
-    ConfigError,
-    MinicacheError,
-    ModelFileError,
-)
-from minicache.model import huggingface
-from minicache.model.tokenizers import HubTokenizer, WordTokenizer
+from minicache.errors import ArgumentTypeError, ConfigError, ModelFileError, TokenError
+from minicache.model import files, huggingface
+from minicache.model.config import HookedTransformerConfig
+from minicache.model.files import Weights
+from minicache.model.layers import Embed, LayerNorm, PosEmbed, TransformerBlock, Unembed
+from minicache.model.tokenizers import HubTokenizer, Tokenizer, WordTokenizer
 
-__all__ = ["SHIPPED", "Parts", "load_parts", "save_parts"]
+__all__ = ["SHIPPED", "Parts", "load_parts", "save_parts", "weight_shapes"]
 
 SHIPPED = Path(__file__).parent / "tiny"
 CONFIG, WEIGHTS, WORDS = "config.json", "model.safetensors", "words.txt"
+TOKENIZER: Final = "tokenizer.json"
+FLOATS: Final = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 
 
 class Parts(NamedTuple):
     """What a model is made of: its configuration, its weights by name, and its tokenizer."""
 
     config: dict[str, Any]
-    weights: dict[str, Tensor]
-    tokenizer: Any
+    weights: Weights
+    tokenizer: Tokenizer | None
 
 
 def load_parts(name_or_path: str | Path | None = None, revision: str | None = None) -> Parts:
@@ -48,54 +49,131 @@ def load_parts(name_or_path: str | Path | None = None, revision: str | None = No
         revision: Of a model on the hub: a branch, a tag or a commit.
 
     Raises:
-        ModelFileError: there is no such model, or one of its files is missing or damaged.
+        ModelFileError: there is no such model, or its files are missing, damaged, or do not fit
+            together. No file outside the folder has been opened.
         MissingPackageError: the extra `hub` is needed.
     """
-    folder = SHIPPED if name_or_path is None else Path(name_or_path)
-    if isinstance(name_or_path, str) and not folder.exists() and huggingface.is_name(name_or_path):
-        folder = huggingface.fetch(name_or_path, revision)
-    if (hub_config := _hub_config(folder)) is not None:
-        return _hub_parts(folder, hub_config)
-    for file in (CONFIG, WEIGHTS, WORDS):
-        if not (folder / file).is_file():
-            raise ModelFileError(
-                f"There is no model at '{folder}': the file {file} is missing. A model is a folder "
-                f"with {CONFIG}, {WEIGHTS} and {WORDS}; with no name, the shipped model is loaded."
-            )
+    folder = _folder(name_or_path, revision)
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        weights = load_file(folder / WEIGHTS)
-        tokenizer = WordTokenizer((folder / WORDS).read_text(encoding="utf-8").split())
-    except (OSError, ValueError, SafetensorError) as error:
-        raise ModelFileError(f"The model at '{folder}' cannot be read: {error}") from error
-    if not isinstance(config, dict):
-        raise ModelFileError(f"'{folder / CONFIG}' should hold a JSON object.")
-    return Parts(config, weights, tokenizer)
+        config = files.read_json(folder, CONFIG)
+        if "model_type" in config:
+            return _hub_parts(folder, config)
+        return _our_parts(folder, config)
+    except (ConfigError, TokenError) as error:
+        raise ModelFileError(
+            f"The files of the model at '{folder}' do not fit together: {error}"
+        ) from None
 
 
-def _hub_config(folder: Path) -> dict[str, Any] | None:
-    """The configuration, if it is in Hugging Face's words: those name a model_type."""
+def _folder(name_or_path: str | Path | None, revision: str | None) -> Path:
+    if name_or_path is None:
+        return SHIPPED
+    if not isinstance(name_or_path, str | Path):
+        raise ArgumentTypeError(f"A model is a folder or a name, and not {name_or_path!r:.80}.")
+    folder = Path(name_or_path)
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return config if isinstance(config, dict) and "model_type" in config else None
+        there = folder.is_dir() and str(name_or_path) != ""
+    except (OSError, ValueError):  # too long, or not to be encoded
+        there = False
+    if there:
+        return folder
+    if huggingface.is_name(str(name_or_path)) and isinstance(name_or_path, str):
+        return huggingface.fetch(name_or_path, revision)
+    raise ModelFileError(
+        f"There is no model at '{name_or_path!s:.200}'. A model is a folder with {CONFIG}, "
+        f"{WEIGHTS} and {WORDS}, or one in Hugging Face's format; with no name, the shipped one."
+    )
+
+
+def _our_parts(folder: Path, config: dict[str, Any]) -> Parts:
+    tokenizer = WordTokenizer(files.read_text(folder, WORDS).split())
+    weights = files.find(folder, WEIGHTS)
+    if weights is None:
+        raise ModelFileError(f"There is no model at '{folder}': the file {WEIGHTS} is missing.")
+    cfg = _config(config)
+    if cfg.d_vocab != len(tokenizer.words):
+        raise ConfigError(f"{WORDS} has {len(tokenizer.words)} words and d_vocab={cfg.d_vocab}.")
+    return Parts(
+        config, files.load_safetensors([weights], lambda shapes: _check(cfg, shapes)), tokenizer
+    )
 
 
 def _hub_parts(folder: Path, config: dict[str, Any]) -> Parts:
+    def check(shapes: Weights) -> None:
+        ours, converted = huggingface.convert(config, shapes)
+        _check(_config(ours), converted)
+
+    weights = huggingface.read_weights(folder, check)
+    ours, converted = huggingface.convert(config, weights)
+    file = files.find(folder, TOKENIZER, 4 * files.LARGEST)
+    if file is None:
+        return Parts(ours, converted, None)
+    bos = config.get("bos_token_id") or 0
+    if type(bos) is not int or not 0 <= bos < ours["d_vocab"]:
+        raise ConfigError(f"bos_token_id={bos!r:.80}: the vocabulary has {ours['d_vocab']} tokens.")
+    return Parts(ours, converted, HubTokenizer(file, bos))
+
+
+def _config(config: dict[str, Any]) -> HookedTransformerConfig:
     try:
-        ours, weights = huggingface.convert(config, huggingface.read_weights(folder))
-        file, bos = folder / "tokenizer.json", config.get("bos_token_id") or 0
-        tokenizer = HubTokenizer(file, bos) if file.is_file() else None
-    except (OSError, ValueError, KeyError, AttributeError, SafetensorError) as error:
-        if isinstance(error, MinicacheError) and not isinstance(error, ConfigError):
-            raise
-        raise ModelFileError(f"The model at '{folder}' cannot be read: {error}") from error
-    return Parts(ours, weights, tokenizer)
+        return HookedTransformerConfig(**config)
+    except TypeError as error:  # an unknown name, or one that is missing
+        reason = str(error).removeprefix("HookedTransformerConfig.__init__() ")
+        raise ConfigError(f"{CONFIG}: {reason:.200}") from None
+
+
+def weight_shapes(cfg: HookedTransformerConfig) -> dict[str, Size]:
+    """The name and shape of every weight of a model of this shape. No memory is taken."""
+    with torch.device("meta"):
+        whole = {
+            "embed": Embed(cfg),
+            "pos_embed": PosEmbed(cfg),
+            "ln_final": LayerNorm(cfg.d_model, cfg.eps),
+            "unembed": Unembed(cfg),
+        }
+        block = TransformerBlock(cfg, 0).state_dict()
+    shapes = {
+        f"{part}.{name}": tensor.shape
+        for part, module in whole.items()
+        for name, tensor in module.state_dict().items()
+    }
+    for layer in range(cfg.n_layers):
+        shapes |= {f"blocks.{layer}.{name}": tensor.shape for name, tensor in block.items()}
+    return shapes
+
+
+def _check(cfg: HookedTransformerConfig, weights: Weights) -> None:
+    """Compare what the configuration asks for with what the files hold: names, shapes, dtypes."""
+    held = len({name.split(".")[1] for name in weights if name.startswith("blocks.")})
+    if held != cfg.n_layers:  # before a million layers are listed
+        raise ConfigError(f"n_layers={cfg.n_layers}, and the weights have {held}.")
+    try:
+        expected = weight_shapes(cfg)
+    except (RuntimeError, TypeError, OverflowError):  # a size that no tensor can have
+        raise ConfigError("the sizes are larger than any tensor's.") from None
+    constants = (".attn.mask", ".attn.IGNORE")  # TransformerLens keeps them among the weights
+    given = {name: weight for name, weight in weights.items() if not name.endswith(constants)}
+    for name in sorted(expected.keys() ^ given.keys()):
+        lacks = "is missing" if name in expected else "is no weight of this model"
+        raise ConfigError(f"{name!r:.80} {lacks}.")
+    for name, weight in given.items():
+        if weight.shape != expected[name]:
+            raise ConfigError(
+                f"{name} is {list(weight.shape)}, and the configuration asks for "
+                f"{list(expected[name])}."
+            )
+        if weight.dtype not in FLOATS:
+            raise ConfigError(f"{name} is {weight.dtype}, and weights are floating-point.")
 
 
 def save_parts(folder: str | Path, parts: Parts) -> None:
-    """Write a model's folder, so that `load_parts` reads the same parts back."""
+    """Write a model's folder, so that `load_parts` reads the same parts back.
+
+    Raises:
+        TokenError: its tokenizer is none that this format can keep.
+    """
+    if not isinstance(parts.tokenizer, WordTokenizer):
+        raise TokenError(f"Only a WordTokenizer's words can be saved, not {parts.tokenizer!r:.80}.")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).write_text(json.dumps(parts.config, indent=2) + "\n", encoding="utf-8")

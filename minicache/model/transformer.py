@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from minicache.cache import ActivationCache
-from minicache.errors import ConfigError, LayerRangeError, ModelFileError, TokenError
+from minicache.errors import ConfigError, LayerRangeError, TokenError
 from minicache.hooks import HookedRootModule, HookPoint
 from minicache.model import processing
 from minicache.model.config import HookedTransformerConfig
@@ -97,17 +97,10 @@ class HookedTransformer(HookedRootModule):
             MissingPackageError: the extra `hub` is needed.
         """
         parts = load_parts(name_or_path, revision)
-        try:
-            cfg = HookedTransformerConfig(**parts.config)
-            words = getattr(parts.tokenizer, "words", None)
-            if words is not None and cfg.d_vocab != len(words):
-                raise ConfigError(f"words.txt has {len(words)} words and d_vocab={cfg.d_vocab}.")
-            model = cls(cfg, parts.tokenizer)
-            model.load_state_dict(parts.weights)
-        except (ConfigError, TypeError, RuntimeError) as error:
-            raise ModelFileError(
-                f"The files of the model at '{name_or_path}' do not fit together: {error}"
-            ) from error
+        model = cls(HookedTransformerConfig(**parts.config), parts.tokenizer)
+        if any(weight.dtype == torch.float64 for weight in parts.weights.values()):
+            model = model.double()  # float32 would round them
+        model.load_state_dict(parts.weights)
         for wanted, process in (
             (fold_ln, processing.fold_ln),
             (center_writing_weights, processing.center_writing_weights),

@@ -16,66 +16,13 @@ import threading
 
 import pytest
 import torch
-from hypothesis import given
 from safetensors.torch import save_file
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from minicache import HookedTransformer
 from minicache.errors import MissingPackageError, ModelFileError
-from minicache.model import processing
 from minicache.model.huggingface import ALIASES, is_name
-from tests.worlds import models as small_models
+from tests.checkpoints import GPT2, NEO, random_weights, write_tokenizer
 from tests.worlds import tokens
-
-GPT2 = {
-    "model_type": "gpt2",
-    "n_layer": 2,
-    "n_embd": 12,
-    "n_positions": 9,
-    "n_head": 3,
-    "n_inner": None,
-    "vocab_size": 11,
-    "bos_token_id": 1,
-}
-NEO = {
-    "model_type": "gpt_neo",
-    "num_layers": 2,
-    "hidden_size": 12,
-    "max_position_embeddings": 9,
-    "num_heads": 3,
-    "intermediate_size": 20,
-    "vocab_size": 11,
-    "window_size": 4,
-    "attention_types": [[["global", "local"], 1]],
-}
-
-
-def random_weights(config):
-    """Weights under their Hugging Face names, every axis as its family has it."""
-    d, vocab, torch_ = 12, 11, torch.Generator().manual_seed(0)
-
-    def new(*shape):
-        return torch.randn(*shape, generator=torch_)
-
-    neo, made = config["model_type"] == "gpt_neo", {}
-    inner = 20 if neo else 48
-    made["transformer.wte.weight"], made["transformer.wpe.weight"] = new(vocab, d), new(9, d)
-    for layer in range(2):
-        h = f"transformer.h.{layer}."
-        for ln in ("ln_1", "ln_2"):
-            made |= {f"{h}{ln}.weight": new(d), f"{h}{ln}.bias": new(d)}
-        if neo:
-            a = f"{h}attn.attention."
-            made |= {f"{a}{name}_proj.weight": new(d, d) for name in ("q", "k", "v", "out")}
-            made |= {f"{a}out_proj.bias": new(d)}
-            made |= {f"{h}mlp.c_fc.weight": new(inner, d), f"{h}mlp.c_proj.weight": new(d, inner)}
-        else:
-            made |= {f"{h}attn.c_attn.weight": new(d, 3 * d), f"{h}attn.c_attn.bias": new(3 * d)}
-            made |= {f"{h}attn.c_proj.weight": new(d, d), f"{h}attn.c_proj.bias": new(d)}
-            made |= {f"{h}mlp.c_fc.weight": new(d, inner), f"{h}mlp.c_proj.weight": new(inner, d)}
-        made |= {f"{h}mlp.c_fc.bias": new(inner), f"{h}mlp.c_proj.bias": new(d)}
-    made |= {"transformer.ln_f.weight": new(d), "transformer.ln_f.bias": new(d)}
-    return made
 
 
 @pytest.fixture
@@ -99,15 +46,7 @@ def folder(tmp_path):
             index = {name: file for file, some in halves.items() for name in some}
             (where / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
         if tokenizer:
-            words = {word: n for n, word in enumerate("a <|endoftext|> b c d e f g h i j".split())}
-            made = Tokenizer(models.WordLevel(words, unk_token="a"))
-            made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-            # As many do, it would begin each text by itself, and leave that out when it writes.
-            made.add_special_tokens(["<|endoftext|>"])
-            made.post_processor = processors.TemplateProcessing(
-                single="<|endoftext|> $A", special_tokens=[("<|endoftext|>", 1)]
-            )
-            made.save(str(where / "tokenizer.json"))
+            write_tokenizer(where / "tokenizer.json")
         return where
 
     return make
@@ -163,10 +102,13 @@ def test_its_tokenizer_reads_and_writes_text(folder):
             ),
             "cannot be read",
         ),
-        (lambda f: save_file({"x": torch.ones(1)}, f / "model.safetensors"), "lacks 'wte.weight'"),
+        (
+            lambda f: save_file({"x": torch.ones(1)}, f / "model.safetensors"),
+            "n_layer=2, and the weights have 0",
+        ),
         (lambda f: (f / "config.json").write_text('{"model_type": "llama"}'), "reads gpt2"),
         (lambda f: (f / "config.json").write_text('{"model_type": "gpt2"}'), "lacks 'n_layer'"),
-        (lambda f: (f / "config.json").write_text("{"), "missing"),
+        (lambda f: (f / "config.json").write_text("{"), "cannot be read"),
         (
             lambda f: (f / "config.json").write_text(
                 json.dumps({**GPT2, "scale_attn_by_inverse_layer_idx": True})
@@ -320,39 +262,3 @@ def test_what_could_be_a_name_on_the_hub():
     assert not any(is_name(name) for name in ("folder", "./a", "/a/b", "a/b/c", "../a", "~/a", ""))
     for known in ("gpt2", "gpt2-small", "distilgpt2", "tiny-stories-1M", "tiny-stories-33M"):
         assert known in ALIASES
-
-
-# Processing
-
-
-@given(model=small_models())
-def test_processing_leaves_every_prediction_as_it_was(model):
-    ids = tokens(2, 5)
-    with torch.no_grad():
-        before = model(ids)
-        processing.fold_ln(model)
-        torch.testing.assert_close(model(ids), before, atol=1e-9, rtol=1e-9)
-        assert all(
-            (p == 1).all() for n, p in model.named_parameters() if "ln" in n and n[-1] == "w"
-        )
-        processing.center_writing_weights(model)
-        torch.testing.assert_close(model(ids), before, atol=1e-9, rtol=1e-9)
-        assert model.W_E.mean(-1).abs().max() < 1e-12
-        processing.center_unembed(model)
-        after = model(ids)
-        shift = (after - before).mean(-1, keepdim=True)
-        torch.testing.assert_close(after - shift, before, atol=1e-9, rtol=1e-9)
-        assert after.mean(-1).abs().max() < 1e-9
-
-
-def test_processing_is_asked_for_when_a_model_is_loaded(folder):
-    where = folder()
-    plain = HookedTransformer.from_pretrained(where)
-    done = HookedTransformer.from_pretrained(
-        where, fold_ln=True, center_writing_weights=True, center_unembed=True
-    )
-    ids = tokens(2, 5)
-    one, two = plain(ids).log_softmax(-1), done(ids).log_softmax(-1)
-    torch.testing.assert_close(one, two, atol=1e-4, rtol=1e-4)
-    assert (done.ln_final.w == 1).all()
-    assert not (plain.ln_final.w == 1).all()
