@@ -1,4 +1,4 @@
-"""`python -m exercises start|release|record`: one's own answers, copies for students, records."""
+"""`python -m exercises`: one's own answers, copies for students, and what maintainers need."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from exercises.commands.mutants import mutants
 from exercises.commands.record import record
 from exercises.commands.release import release
 from exercises.commands.start import start
@@ -21,7 +22,14 @@ def main(argv: list[str] | None = None) -> int:
         ("release", "write a copy for students, without solutions"),
     ):
         commands.add_parser(name, help=help).add_argument("folder", type=Path)
-    commands.add_parser("record", help="write what the references and variants show (maintainers)")
+    for name, help in (
+        ("record", "write what the references and the known wrong answers show (maintainers)"),
+        (
+            "mutants",
+            "grade every small change of the references, and show what passes (maintainers)",
+        ),
+    ):
+        commands.add_parser(name, help=help).add_argument("names", nargs="*", metavar="NAME")
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
     try:
@@ -34,8 +42,10 @@ def main(argv: list[str] | None = None) -> int:
         elif args.command == "release":
             release(args.folder)
             print(f"Written to {args.folder}. Its README.md says how to begin.")
+        elif args.command == "record":
+            print(*record(args.names), sep="\n")
         else:
-            record()
+            return mutants(args.names)
     except OSError as error:
         print(f"exercises: {error}", file=sys.stderr)
         return 2

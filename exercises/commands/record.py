@@ -1,50 +1,104 @@
-"""Write what the references and the wrong variants show, for the diagnosis (maintainers)."""
+"""Write what the references show, and the signatures of the known wrong answers (maintainers)."""
 
 from __future__ import annotations
 
 import json
-import re
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from exercises.grader.bank import ABSENT, LIMIT, Exercise, exercises_in, fingerprint
-from exercises.grader.child import load_module, watch
-from exercises.grader.look import alike
+from exercises.grader.bank import LIMIT, Exercise, exercises_in, fingerprint
+from exercises.grader.child import Sighting, load_module, watch
+from exercises.grader.variants import Edit, edited, faults, pairs, signature
 
-__all__ = ["make_record", "record"]
+__all__ = ["edits_of", "make_record", "record"]
 
 
-def record() -> None:
-    """Write every `record.json` anew, with what is flat on a line of its own."""
+def record(names: list[str]) -> list[str]:
+    """Write every `record.json` anew, or of those with a name in `names`. What is to be decided."""
+    said = []
     for exercise in exercises_in():
-        text = json.dumps(make_record(exercise), indent=1)
-        text = re.sub(r"[\[{][^][{}]*[]}]", lambda flat: re.sub(r"\n\s*", " ", flat[0]), text)
-        (exercise.folder / "record.json").write_text(text + "\n", encoding="utf-8")
+        if not names or any(name in exercise.name for name in names):
+            made, conflicts = make_record(exercise)
+            lines = [f'"{key}": {_compact(key, value)}' for key, value in made.items()]
+            text = "{\n" + ",\n".join(lines) + "\n}\n"
+            (exercise.folder / "record.json").write_text(text, encoding="utf-8")
+            said += [f"{exercise.name}: {conflict}" for conflict in conflicts]
+    return said
 
 
-def make_record(exercise: Exercise) -> dict[str, Any]:
-    """What the reference shows, and where each wrong variant in `meta/` shows something else."""
-    meta, checks = exercise.folder / "meta", exercise.folder / "test_exercise.py"
+def _compact(key: str, value: Any) -> str:
+    """JSON with a line for each check, edit or pair, so that a change can be read."""
+    if isinstance(value, dict):
+        lines = [f"{json.dumps(k)}: {json.dumps(v)}" for k, v in value.items()]
+        return "{\n" + ",\n".join(lines) + "\n}"
+    if isinstance(value, list):
+        return "[\n" + ",\n".join(map(json.dumps, value)) + "\n]"
+    return json.dumps(value)
 
-    def shown_by(file: Path) -> dict[tuple[str, str], Any]:
-        sighting = watch(checks, file, LIMIT)
-        if sighting.ended:
-            raise RuntimeError(f"{file}: {sighting.ended}")
-        return {(c, label): seen for c, of in sighting.seen.items() for label, seen in of.items()}
 
-    expected = shown_by(meta / "solution.py")
-    shown: dict[str, dict[str, Any]] = {}
-    for (check, label), seen in expected.items():
-        shown.setdefault(check, {})[label] = seen
-    wrong = {}
-    for file in sorted(meta.glob("wrong_*.py")):
-        seen = shown_by(file)
-        places = [
-            (*place, seen.get(place, ABSENT))
-            for place in dict.fromkeys([*expected, *seen])
-            if not alike(seen.get(place, ABSENT), expected.get(place, ABSENT))
-        ]
-        feedback = (load_module("variant", file).__doc__ or "").strip()
-        wrong[file.stem.removeprefix("wrong_")] = {"feedback": feedback, "shown": places}
+def edits_of(exercise: Exercise) -> list[Edit]:
+    """The known wrong answers of an exercise."""
+    return load_module("variants", exercise.folder / "meta" / "variants.py").EDITS
+
+
+def make_record(exercise: Exercise, with_pairs: bool = True) -> tuple[dict[str, Any], list[str]]:
+    """What the reference and every edit of it show; and which of them cannot be told apart."""
+    checks, solution = exercise.folder / "test_exercise.py", exercise.folder / "meta/solution.py"
+    source, edits = solution.read_text("utf-8"), edits_of(exercise)
+    with tempfile.TemporaryDirectory() as folder:
+        sight = _sight(checks, Path(folder))
+        reference = sight(source)
+        if reference.ended or reference.broken:
+            raise RuntimeError(f"{exercise.name}: {reference.ended} {reference.broken}")
+        shown = {
+            check: {label: _bare(seen) for label, seen in labels.items()}
+            for check, labels in reference.seen.items()
+        }
+        known, conflicts = {}, []
+        for edit in edits:
+            sighting = sight(edited(source, [edit]) or "")
+            at = faults(shown, sighting.seen)
+            if sighting.ended or sighting.broken or not at:
+                why = sighting.ended or sighting.broken or "nothing tells it from the reference"
+                conflicts.append(f"{edit.name}: {why}")
+            seen = signature(shown, sighting.seen)
+            known[edit.name] = {"cause": " ".join(edit.cause.split()), "seen": seen, "at": at}
+        of_pairs = []
+        for i, j, code in pairs(edits, source) if with_pairs else ():
+            sighting = sight(code)
+            if not sighting.ended and not sighting.broken:
+                of_pairs.append(f"{i} {j} {signature(shown, sighting.seen)}")
+    conflicts += _conflicts(known, of_pairs)
     stub = fingerprint(exercise.stub.read_text("utf-8"))
-    return {"stub": stub, "shown": shown, "wrong": wrong}
+    return {"stub": stub, "shown": shown, "edits": known, "pairs": of_pairs}, conflicts
+
+
+def _sight(checks: Path, folder: Path) -> Callable[[str], Sighting]:
+    def sight(code: str) -> Sighting:
+        (folder / "answer.py").write_text(code, "utf-8")
+        return watch(checks, folder / "answer.py", LIMIT)
+
+    return sight
+
+
+def _bare(seen: dict[str, Any]) -> dict[str, Any]:
+    """What a record keeps of what the reference shows: no line of it, no words of its errors."""
+    if seen["kind"] == "raised":
+        builtin = seen["builtin"]
+        words = {"classes": [builtin], "text": builtin, "line": None}
+        return {"kind": "raised", "builtin": builtin, **words}
+    return {key: value for key, value in seen.items() if key != "set_up"}
+
+
+def _conflicts(known: dict[str, Any], of_pairs: list[str]) -> list[str]:
+    names, said = list(known), []
+    for i, name in enumerate(names):
+        alike = [one for one in names[:i] if known[one]["seen"] == known[name]["seen"]]
+        said += [f"{name} behaves like {', '.join(alike)}"] * bool(alike)
+        for pair in of_pairs:
+            one, two, seen = pair.split(" ", 2)
+            if seen == known[name]["seen"] and str(i) not in (one, two):
+                said.append(f"{name} behaves like {names[int(one)]} with {names[int(two)]}")
+    return said

@@ -1,9 +1,7 @@
-"""What a sighting means: points, and which known misconception it looks like.
+"""What a sighting means: points, and which known misconceptions it looks like.
 
-Each exercise has a `record.json`: what the reference shows, and for each wrong variant of the bank
-its feedback and where it shows something else. So a misconception is known by its behaviour, and a
-copy for students needs no solution and no variant to name it. `python -m exercises record` writes
-it anew; a test holds it to the files in `meta/`.
+Each exercise has a `record.json`: what the reference shows, and the signatures of the known wrong
+answers (`variants.py`). `python -m exercises record` writes it anew; a test holds it to `meta/`.
 """
 
 from __future__ import annotations
@@ -11,12 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 import tokenize
+import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from exercises.earlier import FROM
 from exercises.grader.child import Sighting, load_checks, watch
-from exercises.grader.look import Observation, alike, differs
+from exercises.grader.look import differs
+from exercises.grader.variants import came_at, diagnose, faults, places
 
 __all__ = [
     *("HOME", "LIMIT", "Exercise", "Result", "exercises_in", "fingerprint", "grade", "is_stub"),
@@ -25,7 +28,7 @@ __all__ = [
 
 HOME = Path(__file__).parents[1]
 LIMIT = 10.0  # seconds for one answer
-ABSENT: Observation = {"kind": "absent", "value": "nothing: it was not reached"}
+OURS = "The grader failed; this is not your answer. Please report it:"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,19 +67,29 @@ class Result:
     """The verdict on one answer.
 
     Attributes:
-        status: `"not started"`, `"crashed"`, `"wrong"`, `"timed out"` or `"passed"`.
-        earned: Points by check. None of them counts while the first check, the gate, fails.
-        call: What was called where it first went wrong, and `problem`, what was wrong there.
-        feedback: Of the misconception that this looks like, if it looks like one.
+        status: `"not started"`, `"crashed"`, `"wrong"`, `"timed out"`, `"passed"`, or
+            `"not graded"`: the grader itself failed, and says so in `problem`.
+        earned: Points by check: they count up to the first check that fails. That the first of
+            all is the gate follows.
+        check: The check that is told of: the first that fails.
+        call: What was called where it first went wrong, what it was given (`set_up`), and
+            `problem`, what was wrong there.
+        causes: The misconceptions that this looks like, if it looks like any.
+        others: The names of the other checks that fail.
+        printed: What the answer printed during that check.
         notes: What else it did, as sentences.
     """
 
     exercise: Exercise
     status: str
     earned: dict[str, int]
+    check: str = ""
     call: str = ""
+    set_up: str = ""
     problem: str = ""
-    feedback: str = ""
+    causes: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    printed: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -89,7 +102,8 @@ class Result:
 
     @classmethod
     def of_data(cls, exercise: Exercise, data: dict[str, Any]) -> Result:
-        return cls(exercise, **{**data, "notes": tuple(data["notes"])})
+        tuples = {name: tuple(v) for name, v in data.items() if isinstance(v, list)}
+        return cls(exercise, **{**data, **tuples})
 
 
 def exercises_in(home: Path = HOME) -> list[Exercise]:
@@ -130,8 +144,13 @@ def fingerprint(code: str) -> str:
     return hashlib.sha256("\n".join(kept).encode()).hexdigest()[:16]
 
 
-def grade(exercise: Exercise, answer: Path, limit: float = LIMIT) -> Result:
-    """Run the answer and judge it."""
+def grade(
+    exercise: Exercise,
+    answer: Path,
+    limit: float = LIMIT,
+    find: Callable[[Exercise], Path] | None = None,
+) -> Result:
+    """Run the answer and judge it. `find` says where the learner's earlier answers lie."""
     nothing = dict.fromkeys(exercise.checks, 0)
     record = _record(exercise)
     try:
@@ -142,53 +161,69 @@ def grade(exercise: Exercise, answer: Path, limit: float = LIMIT) -> Result:
         return Result(exercise, "crashed", nothing, problem=f"{answer} cannot be read: {error}")
     if fingerprint(code) == record["stub"]:
         return Result(exercise, "not started", nothing)
-    return _judged(exercise, record, watch(exercise.folder / "test_exercise.py", answer, limit))
+    try:
+        earlier = _earlier(code, limit, find) if find else {}
+        sighting = watch(exercise.folder / "test_exercise.py", answer, limit, earlier)
+        if not sighting.broken:
+            return _judged(exercise, record, sighting)
+        broken = sighting.broken
+    except Exception:
+        broken = traceback.format_exc()
+    return Result(exercise, "not graded", nothing, problem=f"{OURS}\n{broken}")
+
+
+def _earlier(code: str, limit: float, find: Callable[[Exercise], Path]) -> dict[str, str]:
+    """The files of earlier answers that this code imports, as far as they pass."""
+    files = {}
+    for name, (folder, _) in FROM.items():
+        if "exercises.earlier" in code and name in code:
+            before = load(HOME / folder)
+            file = find(before).absolute()
+            if file.is_file() and grade(before, file, limit).status == "passed":
+                files[name] = str(file)
+    return files
 
 
 def _judged(exercise: Exercise, record: dict[str, Any], sighting: Sighting) -> Result:
-    faults = {check: _fault(record, sighting, check) for check in exercise.checks}
-    gate, *_ = faults.values()
-    earned = {c: 0 if gate or faults[c] else worth for c, worth in exercise.checks.items()}
+    """The verdict on what was seen of an answer."""
+    expected, places_ = record["shown"], list(places(record["shown"]))
+    wrong = faults(expected, sighting.seen)
+    failing = list(dict.fromkeys(places_[number][0] for number in wrong))
+    counted = list(takewhile(lambda check: check not in failing, exercise.checks))
+    earned = {check: worth if check in counted else 0 for check, worth in exercise.checks.items()}
     notes = tuple(sighting.notes)
     if sighting.ended:
         status = "timed out" if sighting.timed_out else "crashed"
-        return Result(exercise, status, earned, sighting.during, sighting.ended, notes=notes)
-    fault = next(filter(None, faults.values()), None)
-    if fault is None:
+        printed = sighting.printed.get(next(iter(failing), ""), "") or _last(sighting.printed)
+        return Result(
+            exercise, status, earned, next(iter(failing), ""), sighting.during,
+            problem=sighting.ended, printed=printed, notes=notes,
+        )  # fmt: skip
+    if not wrong:
         return Result(exercise, "passed", earned, notes=notes)
-    call, problem, seen = fault
-    if seen.get("builtin") == "NotImplementedError":
-        problem, feedback = "This part is not written yet: it raises NotImplementedError.", ""
-    else:
-        feedback = _diagnosis(record, sighting)
-    status = "crashed" if seen["kind"] == "raised" else "wrong"
-    return Result(exercise, status, earned, call, problem, feedback, notes)
+    found = diagnose(record, sighting.seen)
+    explained = [number for number in wrong if any(number in at for at in found.values())]
+    place = (explained or wrong)[0]
+    causes = [cause for cause, at in found.items() if place in at or not explained]
+    check, call, wanted = places_[place]
+    came = came_at(sighting.seen, check, call)
+    problem = differs(came, wanted) or ""
+    if came["kind"] == "raised" and (came["line"] or "").endswith("raise NotImplementedError"):
+        problem, causes = f"This part is not written yet: your line {came['line']}", []
+    return Result(
+        exercise,
+        "crashed" if came["kind"] == "raised" else "wrong",
+        earned,
+        check=check,
+        call=call,
+        set_up=came.get("set_up", ""),
+        problem=problem,
+        causes=tuple(causes),
+        others=tuple(one for one in failing if one != check),
+        printed=sighting.printed.get(check, ""),
+        notes=notes,
+    )
 
 
-def _fault(
-    record: dict[str, Any], sighting: Sighting, check: str
-) -> tuple[str, str, Observation] | None:
-    """Where a check first shows something else than the reference: call, difference, what came."""
-    seen = sighting.seen.get(check, {})
-    for label, expected in record["shown"][check].items():
-        came = seen.get(label) or seen.get("") or ABSENT  # "": the check itself could not go on
-        if difference := differs(came, expected):
-            return label, difference, came
-    return None
-
-
-def _diagnosis(record: dict[str, Any], sighting: Sighting) -> str:
-    """The feedback of the variant that explains most of what is wrong, if one does.
-
-    A variant is a candidate when the answer shows what it shows wherever it differs from the
-    reference. So an answer with two misconceptions still gets the feedback of one of them.
-    """
-    candidates = [
-        (len(variant["shown"]), variant["feedback"])
-        for variant in record["wrong"].values()
-        if all(
-            alike(sighting.seen.get(check, {}).get(label, ABSENT), shown)
-            for check, label, shown in variant["shown"]
-        )
-    ]
-    return max(candidates, key=lambda one: one[0], default=(0, ""))[1]
+def _last(printed: dict[str, str]) -> str:
+    return list(printed.values())[-1] if printed else ""

@@ -16,6 +16,7 @@ import signal
 import sys
 import tempfile
 import threading
+import traceback
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -28,7 +29,9 @@ from typing import Any
 
 import torch
 
-from exercises.grader.look import Observation, describe, observe, raised
+from exercises.earlier import lend
+from exercises.grader.look import MissingError, Observation, describe, observe, raised
+from exercises.grader.state import changes, picture, restore, set_up, settings
 
 __all__ = ["Sighting", "load_checks", "load_module", "watch"]
 
@@ -45,6 +48,8 @@ class Sighting:
         ended: What stopped it before its end: a sentence, or "" if nothing did.
         during: What it was doing then: a label.
         timed_out: It was the clock that stopped it.
+        broken: What went wrong in the grader itself; "" if nothing did.
+        printed: What was printed during the import (under "") and during each check.
         notes: What else it did: sentences.
     """
 
@@ -52,20 +57,25 @@ class Sighting:
     ended: str = "It ended."
     during: str = ""
     timed_out: bool = False
+    broken: str = ""
+    printed: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
-def watch(checks_file: Path, answer_file: Path, limit: float) -> Sighting:
-    """Run the checks on an answer, in a child, for at most `limit` seconds."""
+def watch(
+    checks_file: Path, answer_file: Path, limit: float, earlier: dict[str, str] | None = None
+) -> Sighting:
+    """Run the checks on an answer, in a child, for at most `limit` seconds.
+
+    `earlier` gives the file of each earlier answer that this one may use, by the name to import.
+    """
     checks_file, answer_file = checks_file.absolute(), answer_file.absolute()  # the child moves
     beside = set(os.listdir(answer_file.parent))
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
-        status = _run(checks_file, answer_file, scratch, limit)
-        sighting = _read((scratch / "report").read_text())
+        status = _run(checks_file, answer_file, scratch, limit, earlier or {})
         output = (scratch / "output").read_bytes()
-    if printed := output[-160:].decode(errors="replace").strip():
-        sighting.notes.append(f"It printed, at the end: {printed!r}")
+        sighting = _read((scratch / "report").read_text(), output)
     if len(output) >= OUTPUT:
         sighting.notes.append(f"It printed more than {OUTPUT >> 20} MB, and was cut off.")
     if new := sorted({*os.listdir(answer_file.parent)} - beside - {"__pycache__"}):
@@ -80,14 +90,16 @@ def watch(checks_file: Path, answer_file: Path, limit: float) -> Sighting:
     return sighting
 
 
-def _run(checks_file: Path, answer_file: Path, scratch: Path, limit: float) -> int | None:
+def _run(
+    checks_file: Path, answer_file: Path, scratch: Path, limit: float, earlier: dict[str, str]
+) -> int | None:
     """The child's exit status, negative for a signal; None if the clock ended it."""
     for file in ("report", "output"):
         (scratch / file).touch()
     (scratch / "room").mkdir()
     load_checks(checks_file)  # here, so that a forked child has them
     context = get_context("fork" if hasattr(os, "fork") else "spawn")
-    child = context.Process(target=_child, args=(checks_file, answer_file, scratch))
+    child = context.Process(target=_child, args=(checks_file, answer_file, scratch, earlier))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside pytest's threads
         child.start()
@@ -100,13 +112,20 @@ def _run(checks_file: Path, answer_file: Path, scratch: Path, limit: float) -> i
     return status
 
 
-def _child(checks_file: Path, answer_file: Path, scratch: Path) -> None:
+def _child(checks_file: Path, answer_file: Path, scratch: Path, earlier: dict[str, str]) -> None:
     """What the child does: all of it, and then nothing more, whoever waits."""
-    torch.set_num_threads(1)
+    report = os.open(scratch / "report", os.O_WRONLY | os.O_APPEND)
+
+    def say(**what: Any) -> None:
+        os.write(report, (json.dumps(what) + "\n").encode())
+
     try:
+        torch.set_num_threads(1)
         _confine(scratch / "output", scratch / "room")
-        _look(load_checks(checks_file), answer_file, scratch / "report")
+        _look(load_checks(checks_file), answer_file, earlier, say)
         sys.stdout.flush()
+    except BaseException:  # not the answer's: what that raises is seen, and does not come here
+        say(broken=traceback.format_exc())
     finally:
         os._exit(0)
 
@@ -129,46 +148,65 @@ def _confine(output: Path, room: Path) -> None:
     with suppress(ImportError):  # on Windows there is no such module
         import resource
 
-        for what, limit in (("DATA", MEMORY), ("FSIZE", OUTPUT), ("CORE", 0)):
-            resource.setrlimit(getattr(resource, f"RLIMIT_{what}"), (limit, limit))
+        for name, limit in (("DATA", MEMORY), ("FSIZE", OUTPUT), ("CORE", 0)):
+            what = getattr(resource, f"RLIMIT_{name}")
+            _, most = resource.getrlimit(what)
+            limit = limit if most == resource.RLIM_INFINITY else min(limit, most)
+            resource.setrlimit(what, (limit, limit))
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write that is too long raises instead
 
 
-def _look(checks: ModuleType, answer_file: Path, report: Path) -> None:
+def _look(
+    checks: ModuleType, answer_file: Path, earlier: dict[str, str], say: Callable[..., None]
+) -> None:
     """In the child: import the answer, run every check, and write down what is seen."""
-    file = os.open(report, os.O_WRONLY | os.O_APPEND)
-
-    def say(**what: Any) -> None:
-        os.write(file, (json.dumps(what) + "\n").encode())
-
+    path = str(answer_file)
     before, seeds = _globals(), _seeds()
+    lend(earlier)
     try:
         answer = load_module("answer", answer_file)
     except BaseException as error:  # SystemExit as well
-        problem = describe(raised(error, str(answer_file)))
-        say(ended=f"It cannot be imported: {problem}")
+        say(ended=f"It cannot be imported: {describe(raised(error, path))}")
         return
     if _seeds() != seeds:
         say(note="It sets a random seed when it is imported, for everybody else as well.")
-    for name, check in vars(checks).items():
+    for name, check in list(vars(checks).items()):
         if not name.startswith("test_"):
             continue
+        sys.stdout.flush()
+        say(begins=name, at=os.fstat(1).st_size)
         torch.manual_seed(0)
         random.seed(0)
-
-        def see(label: str, thunk: Callable[[], Any], axes: str = "", name: str = name) -> None:
-            say(during=label)
-            say(check=name, label=label, seen=observe(thunk, axes, str(answer_file)))
-
         say(during=name.removeprefix("test_").replace("_", " "))
         try:
-            check(answer, see)
+            check(answer, _eye(name, path, say))
         except BaseException as error:
-            say(check=name, label="", seen=raised(error, str(answer_file)))
+            if not isinstance(error, MissingError) and path not in _files(error):
+                raise  # a mistake in the check
+            say(check=name, label="", seen=raised(error, path))
     after = _globals()
     if changed := [what for what in before if before[what] != after[what]]:
         say(note=f"It left {', '.join(changed)} changed. Give back what you found.")
     say(ended="")
+
+
+def _eye(check: str, path: str, say: Callable[..., None]) -> Callable[..., None]:
+    """The `see` of a check: run a thunk, and say what came and what it changed."""
+
+    def see(label: str, thunk: Callable[[], Any], axes: str = "", /, **given: Any) -> None:
+        say(during=label)
+        shared, before = settings(), picture(given)
+        seen = observe(thunk, axes, path)
+        changed = restore(shared) + changes(before, picture(given))
+        extra = {"changed": changed} if changed else {}
+        extra |= {"set_up": words} if (words := set_up(given)) else {}
+        say(check=check, label=label, seen={**seen, **extra})
+
+    return see
+
+
+def _files(error: BaseException) -> set[str]:
+    return {frame.filename for frame in traceback.extract_tb(error.__traceback__)}
 
 
 def _globals() -> dict[str, Any]:
@@ -191,8 +229,9 @@ def _seeds() -> tuple[Any, ...]:
     return random.getstate(), torch.get_rng_state().tolist()
 
 
-def _read(report: str) -> Sighting:
+def _read(report: str, output: bytes) -> Sighting:
     sighting = Sighting()
+    begins = {"": 0}
     for line in report.splitlines():
         try:
             said = json.loads(line)
@@ -200,19 +239,31 @@ def _read(report: str) -> Sighting:
             continue
         sighting.during = said.get("during", sighting.during)
         sighting.ended = said.get("ended", sighting.ended)
+        sighting.broken = said.get("broken", sighting.broken)
         sighting.notes += [said["note"]] if "note" in said else []
+        if "begins" in said:
+            begins[said["begins"]] = said["at"]
         if "check" in said:
             sighting.seen.setdefault(said["check"], {})[said["label"]] = said["seen"]
+    ends = [*list(begins.values())[1:], len(output)]
+    for (check, begin), end in zip(begins.items(), ends, strict=True):
+        if text := output[begin:end].decode(errors="replace").strip():
+            sighting.printed[check] = text
     return sighting
 
 
-def load_module(name: str, file: Path) -> ModuleType:
-    """A module from a file, without leaving compiled files beside it."""
-    module = ModuleType(name)
+class _Answer(ModuleType):
+    def __getattr__(self, name: str) -> Any:
+        raise MissingError(f"There is no `{name}` in the file.")
+
+
+def load_module(name: str, file: Path, optimize: int = 0) -> ModuleType:
+    """A module from a file, without leaving compiled files beside it; `optimize=1` is `-O`."""
+    module = _Answer(name) if name == "answer" else ModuleType(name)
     module.__file__ = str(file)
     if name == "answer":
         sys.modules[name] = module  # dataclasses and pickle look it up
-    code = compile(file.read_bytes(), str(file), "exec", optimize=0)  # the same under -O
+    code = compile(file.read_bytes(), str(file), "exec", optimize=optimize)
     exec(code, module.__dict__)
     return module
 

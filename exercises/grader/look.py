@@ -2,11 +2,12 @@
 
 A check calls `see(label, thunk)`. The label is the call as a learner would write it. What the thunk
 gives, or raises, becomes an observation: JSON. Two observations are compared here too, from coarse
-to fine: kind, shape, values.
+to fine: kind, shape, values, and what the call changed that it should have left.
 """
 
 from __future__ import annotations
 
+import base64
 import builtins
 import math
 import traceback
@@ -15,14 +16,19 @@ from reprlib import Repr
 from typing import Any
 
 import torch
+from torch import Tensor
 
-__all__ = ["Observation", "alike", "describe", "differs", "observe", "raised"]
+__all__ = ["MissingError", "Observation", "describe", "differs", "numbers", "observe", "raised"]
 
 Observation = dict[str, Any]
 MOST = 4096  # numbers of one tensor; a check that shows more is a mistake in the check
 TOLERANCE = 1e-4  # relative to the largest number expected
 SHORT = Repr()
 SHORT.maxlist, SHORT.maxstring = 8, 100  # what is longer is cut
+
+
+class MissingError(AttributeError):
+    """The learner's file has no such name."""
 
 
 def observe(thunk: Callable[[], Any], axes: str, answer_file: str) -> Observation:
@@ -34,31 +40,39 @@ def observe(thunk: Callable[[], Any], axes: str, answer_file: str) -> Observatio
 
 
 def raised(error: BaseException, answer_file: str) -> Observation:
-    """An exception: its classes, its message, and the learner's own line that it came from."""
+    """An exception: its classes, its message, and the learner's own line that it came from.
+
+    `own` says that a statement of the learner's file raised it, so that the words are its own.
+    """
     told = traceback.TracebackException.from_exception(error)  # minds a broken __str__
     lines = [(frame.lineno, frame.line) for frame in told.stack if frame.filename == answer_file]
+    innermost = told.stack[-1].filename if told.stack else ""
     if isinstance(error, SyntaxError):
         lines.append((error.lineno, error.text))
     number, code = lines[-1] if lines else (None, "")
+    code = (code or "").strip()
     classes = [kind.__name__ for kind in type(error).__mro__]
     message = str(told).strip().partition("\n")[0][:200]
     return {
         "kind": "raised",
         "classes": classes,
         "builtin": next(name for name in classes if hasattr(builtins, name)),
-        "text": f"{classes[0]}: {message}".rstrip(": "),
-        "line": number and f"{number}:  {(code or '').strip()[:100]}",
+        "text": message
+        if isinstance(error, MissingError)
+        else f"{classes[0]}: {message}".rstrip(": "),
+        "own": innermost == answer_file and code.startswith(("raise", "assert")),
+        "line": number and f"{number}:  {code[:100]}",
     }
 
 
 def _plain(value: Any, axes: list[str]) -> Observation:
+    if not isinstance(value, Tensor) and getattr(value, "ndim", None) == 0:
+        value = value.item()  # numpy's numbers
     match value:
-        case torch.Tensor():
-            flat = value.detach().cpu().reshape(-1)
-            flat = flat.double() if flat.is_floating_point() else flat
-            values = [float(f"{v:.7g}") for v in flat.tolist()] if len(flat) <= MOST else None
+        case Tensor():
             named = axes if len(axes) == value.ndim else [""] * value.ndim
-            return {"kind": "tensor", "axes": named, "shape": list(value.shape), "values": values}
+            seen = {"kind": "tensor", "axes": named, "shape": list(value.shape)}
+            return {**seen, **_packed(value.detach().cpu())}
         case None | bool() | int() | float() | str():
             return {"kind": "plain", "value": value}
         case list() | tuple():
@@ -68,13 +82,39 @@ def _plain(value: Any, axes: list[str]) -> Observation:
     return {"kind": "other", "value": f"an object of type {type(value).__name__}"}
 
 
+def _packed(tensor: Tensor) -> dict[str, Any]:
+    """The numbers: those of whole numbers as they are, others as float32 in base64."""
+    if tensor.is_complex():
+        tensor = torch.view_as_real(tensor)
+    floating = tensor.is_floating_point()
+    of = "float" if floating else "bool" if tensor.dtype == torch.bool else "int"
+    if tensor.numel() > MOST:
+        return {"of": of, "values": None}
+    flat = tensor.reshape(-1)
+    if floating:
+        return {"of": of, "values": base64.b64encode(flat.float().numpy().tobytes()).decode()}
+    return {"of": of, "values": [int(value) for value in flat.tolist()]}
+
+
+def numbers(seen: Observation) -> Tensor:
+    """The numbers of an observed tensor, as float64 in one row."""
+    values = seen["values"]
+    if isinstance(values, str):
+        return (
+            torch.frombuffer(bytearray(base64.b64decode(values)), dtype=torch.float32).double()
+            if values
+            else torch.zeros(0, dtype=torch.float64)
+        )
+    return torch.tensor(values, dtype=torch.float64)
+
+
 def describe(seen: Observation) -> str:
     """An observation in a few words. Never a whole tensor."""
     match seen:
         case {"kind": "raised", "text": text, "line": line}:
             return text + (f"\nat your line {line}" if line else "")
-        case {"kind": "tensor", "axes": axes, "shape": shape}:
-            return f"a tensor [{_named(axes, shape)}]"
+        case {"kind": "tensor", "axes": axes, "shape": shape, "of": of}:
+            return f"a tensor [{_named(axes, shape)}]" + f" of {of}s" * (of != "float")
         case {"kind": "plain", "value": float(value)}:
             return f"{value:.4g}"
         case {"kind": "plain", "value": value}:
@@ -86,13 +126,17 @@ def _named(axes: list[str], numbers: list[int]) -> str:
     return ", ".join(f"{axis} {n}".strip() for axis, n in zip(axes, numbers, strict=True))
 
 
-def alike(one: Observation, two: Observation) -> bool:
-    """Whether two observations are the same behaviour: neither differs from the other."""
-    return differs(one, two) is None and differs(two, one) is None
-
-
 def differs(came: Observation, wanted: Observation) -> str | None:
     """The first difference, coarse before fine, in a sentence or two; None if there is none."""
+    if told := _differs(came, wanted):
+        return told
+    if changed := came.get("changed"):
+        told = ", and ".join(changed[:3])
+        return f"Its result is right, but {told}. Leave what you are given as it was."
+    return None
+
+
+def _differs(came: Observation, wanted: Observation) -> str | None:
     whole = _beside(came, wanted)
     if came["kind"] != wanted["kind"]:
         return whole
@@ -100,8 +144,9 @@ def differs(came: Observation, wanted: Observation) -> str | None:
         case "raised":
             return None if wanted["builtin"] in came["classes"] else whole
         case "tensor":
-            same_shape = came["shape"] == wanted["shape"] and came["values"] is not None
-            return _values_differ(came, wanted) if same_shape else whole
+            kinds = (came["shape"], came["of"]), (wanted["shape"], wanted["of"])
+            same_kind = kinds[0] == kinds[1] and came["values"] is not None
+            return _values_differ(came, wanted) if same_kind else whole
         case "plain":
             one, two = came["value"], wanted["value"]
             if _close(one, two):
@@ -112,20 +157,22 @@ def differs(came: Observation, wanted: Observation) -> str | None:
             place = next(i for i in longest if not _close(one[i : i + 1], two[i : i + 1]))
             rest = ({**seen, "value": seen["value"][place:]} for seen in (came, wanted))
             return f"They differ from entry {place} on:\n{_beside(*rest)}"
-    return None
+    return None if came["value"] == wanted["value"] else whole
 
 
 def _beside(came: Observation, wanted: Observation) -> str:
-    raised = wanted["kind"] == "raised"
-    expected = f"{wanted['builtin']}, or a subclass" if raised else describe(wanted)
+    expected = (
+        f"{wanted['builtin']}, or a subclass" if wanted["kind"] == "raised" else describe(wanted)
+    )
     came_lines = describe(came).replace("\n", "\n           ")
     return f"came:      {came_lines}\nexpected:  {expected}"
 
 
 def _values_differ(came: Observation, wanted: Observation) -> str | None:
-    one, two = (torch.tensor(seen["values"], dtype=torch.float64) for seen in (came, wanted))
+    one, two = numbers(came), numbers(wanted)
     largest = float(two.nan_to_num(0, 0, 0).abs().amax()) if len(two) else 0.0
-    wrong = ~torch.isclose(one, two, rtol=0, atol=TOLERANCE * largest + 1e-9, equal_nan=True)
+    least = TOLERANCE * largest + 1e-9 if wanted["of"] == "float" else 0
+    wrong = ~torch.isclose(one, two, rtol=0, atol=least, equal_nan=True)
     if not wrong.any():
         return None
     worst = (one - two).abs().nan_to_num(torch.inf).where(wrong, -1).argmax()
@@ -141,6 +188,8 @@ def _values_differ(came: Observation, wanted: Observation) -> str | None:
 def _close(one: Any, two: Any) -> bool:
     if isinstance(one, list) and isinstance(two, list):
         return len(one) == len(two) and all(map(_close, one, two))
-    if isinstance(one, int | float) and isinstance(two, int | float):
-        return math.isclose(one, two, rel_tol=TOLERANCE, abs_tol=1e-9)
+    if {type(one), type(two)} in ({float}, {float, int}):
+        return math.isclose(one, two, rel_tol=TOLERANCE, abs_tol=1e-9) or (
+            one != one and two != two
+        )
     return bool(one == two)

@@ -21,6 +21,12 @@ from exercises.grader.handins import Handin, find_answers
 RESULTS = pytest.StashKey[dict[Path, Result]]()
 STARTED = pytest.StashKey[float]()
 HANDIN = pytest.StashKey[Handin | None]()
+
+
+class GraderError(Exception):
+    """The grader itself failed. That is no verdict on an answer."""
+
+
 OPTIONS: dict[str, dict[str, Any]] = {
     "hint": {"action": "store_true", "help": "the next hint of the first unfinished"},
     "solutions": {"action": "store_true", "help": "grade the reference solutions"},
@@ -65,7 +71,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[HANDIN] = find_answers(answers, exercises_in()) if answers else None
     asked = [Path(arg.partition("::")[0]).resolve() for arg in config.args]
     if config.option.verbose == 0 and all(HOME in (path, *path.parents) for path in asked):
-        config.option.verbose = -1  # the scoreboard says it better
+        config.option.verbose = -2  # the scoreboard says it better
 
 
 def _is_exercise(item: pytest.Item) -> bool:
@@ -91,6 +97,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if not _is_exercise(pyfuncitem):
         return None
     result = _graded(pyfuncitem.config, pyfuncitem.path.parent)
+    if result.status == "not graded":
+        raise GraderError(result.problem)
     check = pyfuncitem.originalname
     if result.earned[check] < result.exercise.checks[check]:
         pytest.fail(report.feedback(result), pytrace=False)
@@ -103,7 +111,7 @@ def _graded(config: pytest.Config, folder: Path) -> Result:
     if folder not in results:
         exercise = load(folder)
         answer, notes = _answer(config, exercise)
-        result = grade(exercise, answer, option.limit)
+        result = grade(exercise, answer, option.limit, lambda one: _answer(config, one)[0])
         results[folder] = replace(result, notes=(*notes, *result.notes))
     return results[folder]
 
@@ -118,6 +126,8 @@ def _answer(config: pytest.Config, exercise: Exercise) -> tuple[Path, list[str]]
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A worker of xdist sends what it graded; the process that started it shows it."""
+    if any(one.status == "not graded" for one in session.config.stash[RESULTS].values()):
+        session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
     if (sent := getattr(session.config, "workeroutput", None)) is not None:
         results = session.config.stash[RESULTS].items()
         sent["exercises"] = [(str(folder), result.as_data()) for folder, result in results]
@@ -146,12 +156,14 @@ def pytest_terminal_summary(
     if unfinished := next((r for r in results if r.status != "passed"), None):
         parts += [" the first unfinished ".center(78, "-"), report.feedback(unfinished), ""]
         if config.option.hint:
-            parts += [report.next_hint(unfinished.exercise), ""]
+            parts += [report.next_hint(unfinished), ""]
     if (handin := config.stash[HANDIN]) and (about := handin.about()):
         parts += [report.wrapped(about), ""]
     terminalreporter.ensure_newline()
     terminalreporter.write_line("\n".join(parts))
-    if scores := config.option.scores:
+    if any(one.status == "not graded" for one in results):
+        terminalreporter.write_line("No scores are written: the grader failed.")
+    elif scores := config.option.scores:
         exports.write_scores(results, scores, time.monotonic() - config.stash[STARTED])
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as file:

@@ -8,12 +8,14 @@ import re
 import textwrap
 from pathlib import Path
 
-from exercises.grader.bank import Exercise, Result
+from exercises.grader.bank import HOME, Exercise, Result
 
 __all__ = ["feedback", "hints", "next_hint", "scoreboard", "wrapped"]
 
 WIDTH = 78
+PRINTED = 1000  # characters of what an answer printed
 MARKS = {"passed": "+", "not started": " ", "wrong": "x", "crashed": "!", "timed out": "~"}
+MARKS["not graded"] = "?"
 
 
 def scoreboard(results: list[Result]) -> str:
@@ -34,20 +36,43 @@ def scoreboard(results: list[Result]) -> str:
 
 def feedback(result: Result) -> str:
     """All that is to be said of one answer: what was called, what came, what it looks like."""
-    exercise, key = result.exercise, result.exercise.name.partition("_")[2]
+    exercise = result.exercise
     parts = [f"{exercise.name}: {exercise.title}"]
     if result.status == "not started":
         parts.append(result.problem or f"Not started. The task is in {exercise.name}/exercise.py.")
     else:
-        parts += [textwrap.indent(result.call, "  ")] * bool(result.call)
+        call = f"{result.call}\n  with {result.set_up}" if result.set_up else result.call
+        parts += [textwrap.indent(wrapped(call, WIDTH - 2), "  ")] * bool(call)
         parts.append(textwrap.indent(wrapped(result.problem, WIDTH - 4), "    "))
-        if not result.score:
-            parts.append("No points count until the first check passes.")
-    if result.feedback:
-        parts.append("This looks like a known mix-up. " + " ".join(result.feedback.split()))
+    if result.printed:
+        printed = (
+            result.printed if len(result.printed) <= PRINTED else f"..{result.printed[-PRINTED:]}"
+        )
+        parts.append("Printed in this check:\n" + textwrap.indent(printed, "  | "))
+    if len(result.causes) == 1:
+        parts.append(f"This looks like a known mix-up. {result.causes[0]}")
+    elif result.causes:
+        parts.append("This looks like two known mix-ups. " + " And: ".join(result.causes))
+    if result.others:
+        parts.append("Also failing: " + "; ".join(map(_title, result.others)) + ".")
+    if result.status in ("wrong", "crashed", "timed out") and not result.score:
+        parts.append("No points count until the first check passes.")
     parts += result.notes
-    parts.append(f"Read again: {exercise.lesson}\nNext hint:  pytest exercises -k {key} --hint")
-    return "\n\n".join(wrapped(part) for part in parts)
+    parts.append(
+        f"Read again: {_address(exercise)}\nNext hint:  pytest exercises -k {exercise.key} --hint"
+    )
+    return "\n\n".join(part if "  | " in part else wrapped(part) for part in parts)
+
+
+def _title(check: str) -> str:
+    return check.removeprefix("test_").replace("_", " ")
+
+
+def _address(exercise: Exercise) -> str:
+    """The lesson, and its file where the lessons are here."""
+    number = re.search(r"lesson (\d+)", exercise.lesson)
+    files = sorted((HOME.parent / "lessons").glob(f"{int(number[1]):02}_*.md")) if number else []
+    return exercise.lesson + "".join(f" (lessons/{file.name})" for file in files)
 
 
 def wrapped(text: str, width: int = WIDTH) -> str:
@@ -59,23 +84,35 @@ def wrapped(text: str, width: int = WIDTH) -> str:
     return "\n".join(lines)
 
 
-def hints(exercise: Exercise) -> list[str]:
-    """The hints of an exercise: the parts of `hints.md` under its headings."""
+def hints(exercise: Exercise, check: str = "") -> list[str]:
+    """The hints of an exercise: of one check where it has some of its own, then those of all."""
     text = (exercise.folder / "hints.md").read_text("utf-8")
-    return [" ".join(part.split()) for part in re.split(r"^## .*$", text, flags=re.M)[1:]]
+    _, *sections = re.split(r"^## (.*)$", text, flags=re.M)
+    found = [
+        (head.strip(), " ".join(part.split()))
+        for head, part in zip(sections[::2], sections[1::2], strict=True)
+    ]
+    own = [part for head, part in found if check and head == check.removeprefix("test_")]
+    return own + [part for head, part in found if head.startswith("Hint ")]
 
 
-def next_hint(exercise: Exercise) -> str:
-    """The hint after the last one given. Where that cannot be remembered, all of them."""
-    every = [f"Hint {n} of 3. {hint}" for n, hint in enumerate(hints(exercise), 1)]
+def next_hint(result: Result) -> str:
+    """The hint after the last one given for what fails now, and after the last the first again.
+
+    Where that cannot be remembered, all of them.
+    """
+    name, told = result.exercise.name, hints(result.exercise, result.check)
+    every = [f"Hint {n} of {len(told)}. {hint}" for n, hint in enumerate(told, 1)]
     state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state")
     file = state / "minicache" / "hints.json"
     try:
         given = json.loads(file.read_text()) if file.exists() else {}
-        number = min(int(given.get(exercise.name, 0)), len(every) - 1)
+        before = given.get(name, {})
+        number = before["given"] % len(every) if before.get("check") == result.check else 0
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps({**given, exercise.name: number + 1}))
+        now = {"check": result.check, "given": number + 1}
+        file.write_text(json.dumps({**given, name: now}))
         every = [every[number]]
-    except (OSError, ValueError, AttributeError, TypeError):
+    except (OSError, ValueError, AttributeError, TypeError, KeyError):
         pass
     return "\n\n".join(wrapped(hint) for hint in every)

@@ -1,0 +1,159 @@
+"""Wrong answers of this exercise, as edits of the reference."""
+
+from exercises.grader.variants import Edit
+
+CHECK = """        if name not in model.hook_dict:
+            raise KeyError(f"no hook point {name!r}; there are {list(model.hook_dict)}")
+"""
+ATTACH = """        for point, hook in points:
+            tickets.append((point, point.attach(hook, "fwd", False, False)))
+"""
+DETACH = """        for point, ticket in tickets:
+            point.detach(ticket)
+"""
+
+EDITS = [
+    Edit(
+        "left_on",
+        {"    try:\n": "    if True:\n", "    finally:\n": "    if True:\n"},
+        "Your hooks come off at the end of the block, but not when the block raises. Everything "
+        "after `yield` is skipped then, unless it stands in a `finally`.",
+    ),
+    Edit(
+        "not_after_an_interrupt",
+        {
+            "    finally:\n" + DETACH: "    except Exception:\n"
+            + DETACH
+            + "        raise\n    else:\n"
+            + DETACH
+        },
+        "Your hooks come off after an Exception, and not after a KeyboardInterrupt, which is none. "
+        "A `finally` runs whatever was raised.",
+    ),
+    Edit(
+        "never_off",
+        {DETACH: "        pass\n"},
+        "The hooks are still on after the block, however it ended. Take each off with "
+        "`point.detach(ticket)`.",
+    ),
+    Edit(
+        "swallows",
+        {DETACH: DETACH + "        return\n"},
+        "The exception of the block disappears. `return` in a `finally`, or a true value from "
+        "`__exit__`, swallows it, and the caller believes that all went well. Let it go on.",
+    ),
+    Edit(
+        "takes_all",
+        {DETACH: "        model.reset_hooks(including_permanent=True)\n"},
+        "You take off hooks that are not yours: permanent ones, and those that the user added. "
+        "Remember what you attached (the ticket), and take off only that.",
+    ),
+    Edit(
+        "takes_temporary",
+        {DETACH: "        model.reset_hooks()\n"},
+        "Permanent hooks survive your block, but a hook that the user had added in the ordinary way "
+        "is gone after it. Take off by ticket, and not with `reset_hooks` or `remove_hooks`.",
+    ),
+    Edit(
+        "takes_all_at_its_points",
+        {DETACH: "        for point, _ in points:\n            point.remove_hooks()\n"},
+        "At the points that you used, hooks of somebody else go as well. Take off by ticket, and "
+        "not with `remove_hooks`.",
+    ),
+    Edit(
+        "clears_its_points",
+        {DETACH: "        for point, _ in points:\n            point.fwd_hooks.clear()\n"},
+        "At the points that you used, all hooks go, permanent ones as well. Take off only what you "
+        "attached, by its ticket.",
+    ),
+    Edit(
+        "by_function",
+        {
+            DETACH: "        for point, hook in points:\n            point.fwd_hooks[:] = "
+            "[a for a in point.fwd_hooks if a.user_hook is not hook]\n"
+        },
+        "You find your hook again by comparing functions. When the same function was attached "
+        "before, that one goes as well. The ticket from `attach` tells the two apart.",
+    ),
+    Edit(
+        "newest_off",
+        {
+            DETACH: "        for point, _ in points:\n            if point.fwd_hooks:\n                point.fwd_hooks.pop()\n"
+        },
+        "The newest hook of each point comes off, whoever attached it. A hook that was added inside "
+        "the block goes in the place of yours. Take off by ticket.",
+    ),
+    Edit(
+        "back_to_what_was",
+        {
+            "    tickets = []\n": "    tickets = []\n    before = [(p, list(p.fwd_hooks)) for p in model.hook_dict.values()]\n",
+            DETACH: "        for point, hooks_ in before:\n            point.fwd_hooks[:] = hooks_\n",
+        },
+        "The points get back the hooks that they had before the block. So a hook that somebody else "
+        "added or took off inside it is undone too. Take off exactly yours, by ticket.",
+    ),
+    Edit(
+        "first_only_off",
+        {"in tickets:\n": "in tickets[:1]:\n"},
+        "Only the first of your hooks comes off. Every ticket has to be detached.",
+    ),
+    Edit(
+        "last_only_off",
+        {"in tickets:\n": "in tickets[-1:]:\n"},
+        "Only the last of your hooks comes off. Keep a list of tickets, and detach every one.",
+    ),
+    Edit(
+        "half_added",
+        {
+            CHECK: "        if name not in model.hook_dict:\n            for p, h in points:\n"
+            '                p.attach(h, "fwd", False, False)\n            raise KeyError(name)\n'
+        },
+        "The unknown name is found only when the hooks before it are on already, and nothing takes "
+        "them off. Look all names up first; attach when nothing can go wrong any more.",
+    ),
+    Edit(
+        "unknown_ignored",
+        {CHECK: "        if name not in model.hook_dict:\n            continue\n"},
+        "A name that the model does not have is passed over, and the caller's typing error with it. "
+        "It has to raise a KeyError.",
+    ),
+    Edit(
+        "unknown_value_error",
+        {CHECK: "        if name not in model.hook_dict:\n            raise ValueError(name)\n"},
+        "A name that the model does not have raises the wrong exception: a KeyError is asked for, "
+        "or a subclass of it.",
+    ),
+    Edit(
+        "by_name",
+        {"in fwd_hooks:\n": "in dict(fwd_hooks).items():\n"},
+        "Of two hooks on the same point only the last is attached: a dictionary by name has room "
+        "for one. `fwd_hooks` is a list of pairs.",
+    ),
+    Edit(
+        "yields_nothing",
+        {"yield model": "yield"},
+        "`with hooks(..) as given` gives something else than the model. Yield the model.",
+    ),
+    Edit(
+        "permanent",
+        {'"fwd", False, False': '"fwd", True, False'},
+        "The hooks are attached as permanent: `model.reset_hooks()` inside the block leaves them on. "
+        "Theirs is `attach(hook, 'fwd', False, False)`.",
+    ),
+    Edit(
+        "in_front",
+        {'"fwd", False, False': '"fwd", False, True'},
+        "The hooks run before those that were there, or in the wrong order. The last argument of "
+        "`attach` puts a hook in front; it is False here.",
+    ),
+]
+
+# Small changes of the reference that no answer can be told by: the change, and the reason.
+EQUIVALENT = {
+    "finally: -> except BaseException: / raise / else: / for point, ticket in tickets: / "
+    "point.detach(ticket)": "Every way out of the block is one of the two.",
+    "if name not in model.hook_dict: / raise KeyError(f'no hook point {name!r}; there are "
+    "{list(model.hook_dict)}') -> ": "The look-up after it raises a KeyError too.",
+    "raise KeyError(f'no hook point {name!r}; there are {list(model.hook_dict)}') -> pass": "The "
+    "look-up after it raises a KeyError too.",
+}
