@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import lesson as lessons  # it lies beside this file, and is no package
 import listing
+import live
 
 _built: dict[str, lessons.Lesson] = {}
 
@@ -36,6 +37,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
         page_markdown = made.page()
     except lessons.LessonError as error:
         raise PluginError(str(error)) from error
+    page_markdown = live.with_fallbacks(page_markdown)
     _built[name] = made
     if not made.executed:
         return page_markdown
@@ -55,6 +57,8 @@ def _all_decisions(files: Any) -> str:
 
 def on_post_build(config: Any) -> None:
     _check_all_is_shown()
+    scripts = Path(config["site_dir"]) / "live"
+    scripts.joinpath("weights.js").write_text(live.weights_script(), encoding="utf-8")
     folder = Path(config["site_dir"]) / "notebooks"
     folder.mkdir(exist_ok=True)
     for name, made in _built.items():
