@@ -4,6 +4,7 @@ document.addEventListener("DOMContentLoaded", () => {
     const result = guess.querySelector("details")
     const answers = [...guess.querySelectorAll(":scope > ul > li")]
     if (!result || !answers.length) return
+    guess.classList.add("guess-live")
     answers.forEach((answer) => {
       const button = document.createElement("button")
       button.type = "button"

@@ -56,7 +56,6 @@ def _all_decisions(files: Any) -> str:
 
 
 def on_post_build(config: Any) -> None:
-    _check_all_is_shown()
     scripts = Path(config["site_dir"]) / "live"
     scripts.joinpath("weights.js").write_text(live.weights_script(), encoding="utf-8")
     folder = Path(config["site_dir"]) / "notebooks"
@@ -68,6 +67,7 @@ def on_post_build(config: Any) -> None:
     runs = sum(made.executed for made in _built.values())
     asserts = sum(made.asserted for made in _built.values())
     print(f"lessons: {runs} blocks run, {asserts} assertions held, {len(_built)} pages")
+    _check_all_is_shown()
 
 
 def _check_all_is_shown() -> None:

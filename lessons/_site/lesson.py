@@ -48,13 +48,13 @@ import re
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from importlib.util import find_spec
-from pathlib import Path
 from pprint import pformat
 from typing import Any
 from zlib import crc32
 
+import boxes
 import listing
+from sources import LessonError, definitions, file_source, modules, source
 
 FENCE = re.compile(
     r"^( *)```(source|rest|run|check|fails|figure)\b *(.*?)\n(.*?)^\1```$", re.M | re.S
@@ -67,10 +67,6 @@ FIELDS = (
     "What it costs",
     "What TransformerLens does",
 )
-
-
-class LessonError(Exception):
-    """A page says something that is not so. The build stops."""
 
 
 @dataclass
@@ -129,12 +125,13 @@ class Lesson:
         return '\n\n??? example "The listings in full, with docstrings"\n' + "\n".join(lines) + "\n"
 
     def _text(self, block: Block, session: Session) -> str:
-        alone = re.sub(r"^\\\((.+?)\\\)$", lambda m: mathml(m[1], "block"), block.text, flags=re.M)
+        text = boxes.closed(block.text)
+        alone = re.sub(r"^\\\((.+?)\\\)$", lambda m: mathml(m[1], "block"), text, flags=re.M)
         return re.sub(r"\\\((.+?)\\\)", lambda m: mathml(m[1], "inline"), alone)
 
     def _source(self, block: Block, session: Session) -> str:
         if block.info.endswith(".js"):
-            code = Path(__file__).parents[2].joinpath(block.info).read_text("utf-8")
+            code = file_source(block.info)
             return annotated(code, block.text.splitlines(), block.info, "javascript")
         self.shown.add(block.info)
         full = source(block.info)
@@ -204,9 +201,10 @@ class Lesson:
         cells = [new_code_cell(INSTALL)]
         for block in self.blocks():
             if block.kind == "text" and block.text.strip():
-                cells.append(new_markdown_cell(block.text.strip()))
+                cells.append(new_markdown_cell(boxes.plain(block.text).strip()))
             elif block.kind == "source":
-                cells.append(new_markdown_cell(fence("python", source(block.info))))
+                code = file_source(block.info) if block.info.endswith(".js") else source(block.info)
+                cells.append(new_markdown_cell(fence("python", code)))
             elif block.kind in ("run", "check", "figure"):
                 cells.append(new_code_cell(block.text))
             elif block.kind == "fails":
@@ -289,62 +287,6 @@ def annotated(code: str, notes: list[str], name: str, language: str = "python") 
 
 def _title(name: str) -> str:
     return name.replace(":", " · ")
-
-
-def module_source(module: str) -> str:
-    spec = find_spec(module)
-    if spec is None or spec.origin is None:
-        raise LessonError(f"there is no module {module}")
-    return Path(spec.origin).read_text("utf-8")
-
-
-def modules(name: str) -> list[str]:
-    """The module of this name; for a package, all modules in it."""
-    spec = find_spec(name)
-    if spec is None or not spec.submodule_search_locations:
-        return [name]
-    folder = Path(spec.submodule_search_locations[0])
-    files = (file.relative_to(folder).with_suffix("") for file in sorted(folder.rglob("*.py")))
-    return [".".join((name, *file.parts)).removesuffix(".__init__") for file in files]
-
-
-def _named(body: list[ast.stmt]) -> Iterator[tuple[str, ast.stmt]]:
-    for node in body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            yield node.name, node
-        elif isinstance(node, ast.Assign | ast.AnnAssign):
-            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-                yield ast.unparse(target), node
-
-
-def source(name: str) -> str:
-    """The source of `package.module:Class.method`, of a constant, or of a whole module."""
-    module, _, path = name.partition(":")
-    text = module_source(module)
-    node: Any = ast.parse(text)
-    for part in filter(None, path.split(".")):
-        found = dict(_named(node.body)).get(part)
-        if found is None:
-            raise LessonError(f"{module} has no {path}")
-        node = found
-    if not path:
-        return text
-    first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
-    lines = text.splitlines()[first - 1 : node.end_lineno]
-    return "\n".join(line[node.col_offset :] for line in lines)
-
-
-def definitions(module: str) -> list[str]:
-    """Every function, class and method of a module, as `module:Class.method`."""
-
-    def walk(body: list[ast.stmt], before: str) -> Iterator[str]:
-        for node in body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                yield before + node.name
-                if isinstance(node, ast.ClassDef):
-                    yield from walk(node.body, f"{before}{node.name}.")
-
-    return list(walk(ast.parse(module_source(module)).body, f"{module}:"))
 
 
 def mathml(latex: str, display: str) -> str:
