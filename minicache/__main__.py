@@ -1,4 +1,4 @@
-"""`python -m minicache [tour|memory|train|harvest]`: run a command. With no command, the tour."""
+"""`python -m minicache COMMAND`: run one of the commands of `cli/options.py`. Without, the tour."""
 
 from __future__ import annotations
 

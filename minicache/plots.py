@@ -11,7 +11,17 @@ from typing import Any
 
 from minicache.errors import optional
 
-__all__ = ["attention", "bars", "curves", "head_attributions", "heat_map", "saved_bytes"]
+__all__ = [
+    "attention",
+    "bars",
+    "curves",
+    "head_attributions",
+    "heat_map",
+    "patches",
+    "restored",
+    "saved_bytes",
+    "scatter",
+]
 
 
 def head_attributions(findings: dict[str, Any], n_layers: int, file: str | Path) -> None:
@@ -42,18 +52,60 @@ def heat_map(shares: Sequence[float], n_layers: int, title: str = "") -> Any:
     values = [float(share) for share in shares]
     n_heads = len(values) // n_layers
     grid = [values[layer * n_heads : (layer + 1) * n_heads] for layer in range(n_layers)]
-    most = max(map(abs, values)) or 1.0
     figure = _figure(2.5 + 0.9 * n_heads, 1.2 + 0.7 * n_layers)
+    _cells(figure, grid, [f"H{head}" for head in range(n_heads)], title)
+    return figure
+
+
+def patches(
+    values: Sequence[Sequence[float]], columns: Sequence[str] | None = None, title: str = ""
+) -> Any:
+    """What each patch of a sweep did: a row a layer. Returns a matplotlib Figure.
+
+    Args:
+        values: [layer, pos] or [layer, head], as lists or a tensor.
+        columns: The words at the positions. None names heads: `H0`, `H1`, ..
+
+    Raises:
+        MissingPackageError: matplotlib is not installed.
+    """
+    grid = [[float(value) for value in row] for row in values]
+    names = [f"H{head}" for head in range(len(grid[0]))] if columns is None else columns
+    figure = _figure(2.2 + 0.55 * len(names), 1.6 + 0.45 * len(grid))
+    axes = _cells(figure, grid, names, title, size=8)
+    axes.tick_params(axis="x", rotation=0 if columns is None else 50)
+    return figure
+
+
+def restored(findings: dict[str, Any], file: str | Path) -> None:
+    """Draw how much of the clean run each patch of the stream brings back.
+
+    Args:
+        findings: As `minicache.cli.patch.look` gathers them.
+        file: The SVG to write.
+
+    Raises:
+        MissingPackageError: matplotlib is not installed.
+    """
+    title = f"Restored of {findings['answer']!r} less {findings['versus']!r} (1 is all)"
+    _save(patches(findings["stream"], findings["clean"], title), file)
+
+
+def scatter(
+    x: Sequence[float], y: Sequence[float], x_label: str, y_label: str, title: str = ""
+) -> Any:
+    """A point for each pair, and the line on which both are equal. Returns a matplotlib Figure.
+
+    Raises:
+        MissingPackageError: matplotlib is not installed.
+    """
+    across, up = ([float(value) for value in values] for values in (x, y))
+    figure = _figure(4.6, 4.2)
     axes = figure.subplots()
-    image = axes.imshow(grid, cmap="RdBu", vmin=-most, vmax=most, aspect="auto")
-    for layer, row in enumerate(grid):
-        for head, share in enumerate(row):
-            colour = "white" if abs(share) > 0.6 * most else "#111111"
-            axes.text(head, layer, f"{share:+.1f}", ha="center", va="center", color=colour)
-    axes.set_xticks(range(n_heads), [f"H{head}" for head in range(n_heads)])
-    axes.set_yticks(range(n_layers), [f"L{layer}" for layer in range(n_layers)])
-    axes.set_title(title, size=9)
-    figure.colorbar(image, ax=axes)
+    ends = [min(across + up), max(across + up)]
+    axes.plot(ends, ends, "-", color="#999999", linewidth=1)
+    axes.plot(across, up, "o", markersize=4)
+    axes.set(xlabel=x_label, ylabel=y_label, title=title)
     return figure
 
 
@@ -142,6 +194,29 @@ def curves(
         axes.set(xscale="log", yscale="log")
     axes.legend(frameon=False)
     return figure
+
+
+def _cells(
+    figure: Any,
+    grid: Sequence[Sequence[float]],
+    columns: Sequence[str],
+    title: str,
+    size: float | None = None,
+) -> Any:
+    """A row a layer, a number and a colour in each cell."""
+    most = max(abs(value) for row in grid for value in row) or 1.0
+    axes = figure.subplots()
+    image = axes.imshow(grid, cmap="RdBu", vmin=-most, vmax=most, aspect="auto")
+    for layer, row in enumerate(grid):
+        for column, value in enumerate(row):
+            colour = "white" if abs(value) > 0.6 * most else "#111111"
+            place = dict(ha="center", va="center", color=colour, size=size)
+            axes.text(column, layer, f"{value:+.1f}", **place)
+    axes.set_xticks(range(len(columns)), columns)
+    axes.set_yticks(range(len(grid)), [f"L{layer}" for layer in range(len(grid))])
+    axes.set_title(title, size=9)
+    figure.colorbar(image, ax=axes)
+    return axes
 
 
 def _figure(width: float, height: float) -> Any:

@@ -74,3 +74,20 @@ def test_without_matplotlib_the_command_that_brings_it_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingPackageError, match="pip install"):
         plots.bars(["a"], [1.0])
+
+
+def test_a_sweep_is_drawn_layer_by_word_or_layer_by_head():
+    axes, _ = plots.patches([[1.0, 0.25], [-2.0, 0.0]], ["In", "France"], "restored").axes
+    assert axes.images[0].get_array().tolist() == [[1.0, 0.25], [-2.0, 0.0]]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["In", "France"]
+    axes, _ = plots.patches([[1.0, 0.25, 3.0]]).axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["H0", "H1", "H2"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["L0"]
+
+
+def test_a_scatter_has_a_point_a_pair_and_the_line_of_equals():
+    (axes,) = plots.scatter([1, 2], [0, 3], "truth", "estimate").axes
+    line, points = axes.lines
+    assert list(line.get_xdata()) == list(line.get_ydata()) == [0, 3]
+    assert list(zip(points.get_xdata(), points.get_ydata(), strict=True)) == [(1, 0), (2, 3)]
+    assert axes.get_xlabel() == "truth"

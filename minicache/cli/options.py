@@ -70,6 +70,15 @@ def _tour(parser: ArgumentParser) -> None:
     _add_output(parser, "draw what each head adds")
 
 
+def _patch(parser: ArgumentParser) -> None:
+    parser.add_argument("clean", help="the prompt whose activations are put in")
+    parser.add_argument("corrupted", help="the prompt that is run; of the same length")
+    parser.add_argument("--answer", help="the clean next word (default: the likeliest)")
+    parser.add_argument("--versus", help="the corrupted next word (default: the likeliest)")
+    _add_model(parser)
+    _add_output(parser, "draw the stream's sweep, layer by word")
+
+
 def _memory(parser: ArgumentParser) -> None:
     parser.add_argument("--batch", type=_whole(), default=32, help="items (default: 32)")
     parser.add_argument("--pos", type=_whole(), help="tokens an item (default: the whole context)")
@@ -123,6 +132,7 @@ def _add_output(parser: ArgumentParser, picture: str) -> None:
 
 COMMANDS: Final[dict[str, tuple[str, Callable[[ArgumentParser], None]]]] = {
     "tour": ("take a trained model apart on one prompt (the default)", _tour),
+    "patch": ("patch one prompt's run into another's, place by place", _patch),
     "memory": ("measure what autodiff keeps, by every method", _memory),
     "train": ("train the model that ships with minicache", _train),
     "harvest": ("write the activations of a whole data set to files", _harvest),

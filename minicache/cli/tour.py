@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import torch
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from minicache.cli.draw import SHADES, bar, code, heading, table
 from minicache.cli.options import PROMPT, Screen, load_model
 from minicache.errors import TokenError
 from minicache.memory import predict_saved_bytes
@@ -25,8 +25,6 @@ __all__ = ["look", "run", "show"]
 
 ANSWER: Final = "Mary"
 PHRASE: Final = "Tokyo fox blue cake Anna"
-SHADES: Final = " ░▒▓█"
-BAR: Final = 24  # the widest bar, in columns
 
 
 @torch.no_grad()
@@ -116,92 +114,69 @@ def show(findings: dict[str, Any], console: Console) -> None:
     asked = f"{answer!r}" + (f", {versus!r}" if versus else "")
     what = f"logit of {answer!r}" + (f" less that of {versus!r}" if versus else "")
 
-    _heading(console, "1", "The tokens")
+    heading(console, "1", "The tokens")
     console.print(Text(" ".join(findings["tokens"])))
     console.print(Text(findings["cache"]), style="dim")
-    _code(
+    code(
         console,
         "import minicache",
         "model = minicache.HookedTransformer.from_pretrained()",
         f"logits, cache = model.run_with_cache({prompt!r})",
     )
 
-    _heading(console, "2", "The five likeliest next words")
-    table = _table()
+    heading(console, "2", "The five likeliest next words")
+    rows = table()
     for row in findings["next"]:
-        table.add_row(row["word"], f"{row['probability']:.1%}", _bar(row["probability"], 1.0))
-    console.print(table)
-    _code(console, "logits[0, -1].softmax(-1).topk(5)")
+        rows.add_row(row["word"], f"{row['probability']:.1%}", bar(row["probability"], 1.0))
+    console.print(rows)
+    code(console, "logits[0, -1].softmax(-1).topk(5)")
 
-    _heading(console, "3", f"Where the {what} comes from")
+    heading(console, "3", f"Where the {what} comes from")
     _shares(console, [*findings["components"], {"name": "constant", "share": findings["constant"]}])
     console.print(
         f"sum {findings['sum']:.4f}   the model's own {findings['logit']:.4f}   "
         f"difference {findings['difference']:.1e}",
         style="bold",
     )
-    _code(
+    code(
         console,
         "parts = cache.decompose_resid(pos_slice=-1)",
         f"shares = cache.logit_attrs(parts, {asked}, pos_slice=-1)",
         f"shares.sum(0) + cache.logit_constant({asked}, pos_slice=-1)",
     )
 
-    _heading(console, "4", "The heads that did it")
+    heading(console, "4", "The heads that did it")
     ranked = sorted(findings["heads"], key=lambda row: -abs(row["share"]))
     _shares(console, ranked[:5])
-    _code(console, f"cache.head_logit_attrs({asked}, pos_slice=-1, return_labels=True)")
+    code(console, f"cache.head_logit_attrs({asked}, pos_slice=-1, return_labels=True)")
 
     found = findings["induction"]
-    _heading(console, "5", f"An induction head, {found['head']}, on a phrase said twice")
+    heading(console, "5", f"An induction head, {found['head']}, on a phrase said twice")
     console.print("Each row is a word, and shows where it looks: at what came after it last time.")
     _grid(console, found["words"], found["pattern"])
     console.print(f"induction score {found['score']:.2f} (1 is all its attention)", style="bold")
     phrase = " ".join(found["words"][1:])
-    _code(
+    code(
         console,
         f"_, again = model.run_with_cache({phrase!r})",
         f"again['pattern', {found['layer']}][0, {found['index']}]",
     )
 
     cost = findings["autodiff"]
-    _heading(console, "6", "What autodiff would have held for a backward pass")
+    heading(console, "6", "What autodiff would have held for a backward pass")
     console.print(
         f"{cost['bytes'] / 1e6:.2f} MB for this prompt, and {cost['batch_bytes'] / 1e6:.2f} MB for "
         f"{cost['batch']} x {cost['n_ctx']} tokens. `python -m minicache memory` weighs it."
     )
-    _code(console, f"minicache.predict_saved_bytes(model.cfg, batch=1, pos={cost['pos']})")
-
-
-def _heading(console: Console, number: str, text: str) -> None:
-    console.print()
-    console.print(Text(f"{number}  {text}", style="bold cyan"))
-
-
-def _code(console: Console, *lines: str) -> None:
-    for line in lines:
-        console.print(Text(f">>> {line}", style="green"), soft_wrap=True)
-
-
-def _table() -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True, max_width=24)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(no_wrap=True)
-    return table
-
-
-def _bar(value: float, most: float) -> Text:
-    width = round(BAR * abs(value) / most) if most else 0
-    return Text("█" * width, style="red" if value < 0 else "blue")
+    code(console, f"minicache.predict_saved_bytes(model.cfg, batch=1, pos={cost['pos']})")
 
 
 def _shares(console: Console, rows: list[dict[str, Any]]) -> None:
     most = max(abs(row["share"]) for row in rows)
-    table = _table()
+    drawn = table()
     for row in rows:
-        table.add_row(row["name"], f"{row['share']:+.3f}", _bar(row["share"], most))
-    console.print(table)
+        drawn.add_row(row["name"], f"{row['share']:+.3f}", bar(row["share"], most))
+    console.print(drawn)
 
 
 def _grid(console: Console, words: list[str], pattern: list[list[float]]) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from minicache.analysis.residual import Cached
+from minicache.analysis.protocols import Cached
 from minicache.errors import BatchSizeError, ConfigError, LayerRangeError, UnknownActivationError
 from minicache.names import block_layer, get_act_name
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from minicache.analysis.patching.runs import Metric, Patchable, checked_tokens, measured
 from minicache.analysis.patching.sweeps import check_same_shape, index_sizes
-from minicache.analysis.residual import Cached
+from minicache.analysis.protocols import Cached
 from minicache.errors import ConfigError
 from minicache.names import get_act_name, pos_axis
 

@@ -29,7 +29,7 @@ from minicache.analysis.patching.runs import (
     shown,
 )
 from minicache.analysis.patching.sweeps import check_same_shape
-from minicache.analysis.residual import Cached
+from minicache.analysis.protocols import Cached
 from minicache.errors import ConfigError
 from minicache.names import get_act_name
 

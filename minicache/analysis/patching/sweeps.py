@@ -30,7 +30,7 @@ from minicache.analysis.patching.runs import (
     measured,
     shown,
 )
-from minicache.analysis.residual import Cached
+from minicache.analysis.protocols import Cached
 from minicache.errors import BatchSizeError, ConfigError, HookError
 from minicache.names import block_layer, get_act_name
 
