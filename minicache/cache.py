@@ -9,7 +9,7 @@ name in the class body, which so reads as a table of contents. Lessons 3 to 11 t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Self, TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -118,7 +118,7 @@ class ActivationCache(Mapping[Any, Tensor]):
 
     # The batch axis, the device, the dtype.
 
-    def remove_batch_dim(self) -> Self:
+    def remove_batch_dim(self) -> ActivationCache:
         """Drop the batch axis of every entry, in this cache. It must have size 1.
 
         Raises:
@@ -154,7 +154,7 @@ class ActivationCache(Mapping[Any, Tensor]):
         }
         return ActivationCache(entries, self.model, self.has_batch_dim and items.mode != "int")
 
-    def to(self, device_or_dtype: torch.device | str | torch.dtype) -> Self:
+    def to(self, device_or_dtype: torch.device | str | torch.dtype) -> ActivationCache:
         """Move every entry of this cache to a device, or turn it into another floating dtype.
 
         The model stays where it is. What already is as asked for is not copied.
@@ -182,7 +182,7 @@ class ActivationCache(Mapping[Any, Tensor]):
 
     def stack_activation(
         self, activation_name: str, layer: int | None = -1, sublayer_type: str | None = None
-    ) -> Float[Tensor, layer * shape]:
+    ) -> Float[Tensor, "layer *shape"]:
         """One activation of every block before a place, stacked. New memory.
 
         Args:

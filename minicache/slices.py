@@ -91,7 +91,7 @@ class Slice:
         key[dim] = self.slice.to(tensor.device) if self.mode == "array" else self.slice
         return tensor[tuple(key)]
 
-    def indices(self, max_ctx: int | None = None) -> Int64[Tensor, index]:
+    def indices(self, max_ctx: int | None = None) -> Int64[Tensor, " index"]:
         """Which entries of an axis of size `max_ctx` this takes, each from 0 up.
 
         Raises:

@@ -2,12 +2,17 @@
 
 import os
 
+import jaxtyping
 import pytest
 import torch
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, is_hypothesis_test, settings
 
-from exercises.grader.accelerator import accelerator
-from minicache import HookedTransformer
+CHECK_SHAPES = "MINICACHE_CHECK_SHAPES" in os.environ
+if CHECK_SHAPES:  # before anything of minicache is imported: each call's annotations are checked
+    jaxtyping.install_import_hook("minicache", "beartype.beartype")
+
+from exercises.grader.accelerator import accelerator  # noqa: E402  # after the import hook
+from minicache import HookedTransformer  # noqa: E402
 
 pytest.register_assert_rewrite("tests.worlds")  # so that its asserts hold under -O too
 torch.set_num_threads(1)
@@ -25,7 +30,10 @@ settings.register_profile(
 settings.register_profile(
     "thorough", settings.get_profile("minicache"), max_examples=1000, derandomize=False
 )
-settings.load_profile("minicache")
+settings.register_profile(
+    "shapes", settings.get_profile("minicache"), max_examples=10, phases=[Phase.generate]
+)
+settings.load_profile("shapes" if CHECK_SHAPES else "minicache")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,7 +43,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     autograd any more. The grader's own process, `pytest exercises`, never runs one.
 
     Each test has a time limit. It stands here, because who only grades has no pytest-timeout.
+
+    With MINICACHE_CHECK_SHAPES set, only the laws run: other tests hand in wrong types on purpose.
     """
+    if CHECK_SHAPES:
+        items[:] = [i for i in items if is_hypothesis_test(getattr(i, "obj", None))]
     for item in items:
         item.add_marker(pytest.mark.timeout(300))
     items.sort(key=lambda item: item.path.name not in ("test_bank.py", "test_grader.py"))

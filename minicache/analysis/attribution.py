@@ -22,7 +22,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from minicache.analysis.components import Writes, head_writes, neuron_writes, writers
-from minicache.analysis.frozen_norm import FrozenNorm, Stack, fit
+from minicache.analysis.frozen_norm import FrozenNorm, GivenStack, fit
 from minicache.analysis.protocols import Cached
 from minicache.analysis.residual import place_of
 from minicache.errors import TokenError, shown
@@ -36,7 +36,7 @@ Attributions = Float[Tensor, "component *batch_and_pos"]
 
 def logit_attrs(
     cache: Cached,
-    residual_stack: Stack,
+    residual_stack: GivenStack,
     tokens: Tokens,
     incorrect_tokens: Tokens | None = None,
     pos_slice: Slice | SliceInput = None,

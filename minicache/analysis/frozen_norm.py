@@ -17,9 +17,10 @@ from minicache.analysis.protocols import Cached, Norm
 from minicache.errors import ArgumentValueError, BatchSizeError, ShapeError
 from minicache.slices import Slice, SliceInput
 
-__all__ = ["FrozenNorm", "Stack", "fit", "normalise"]
+__all__ = ["FrozenNorm", "GivenStack", "Stack", "fit", "normalise"]
 
 Stack = Float[Tensor, "component *batch_and_pos d_model"]
+GivenStack = Float[Tensor, "component *given d_model"]  # a slice of its batch may follow
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def normalise(norm: Norm, states: Float[Tensor, "*any d_model"]) -> Float[Tensor
 def fit(
     cache: Cached,
     name: str,
-    stack: Stack,
+    stack: GivenStack,
     pos_slice: Slice | SliceInput,
     batch_slice: Slice | SliceInput,
     has_batch_dim: bool | None,

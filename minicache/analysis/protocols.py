@@ -14,7 +14,7 @@ has a normalisation behind it. What a model has is read off `hook_dict`: a block
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -23,6 +23,7 @@ from torch import Tensor
 __all__ = ["AttentionWeights", "Cached", "MLPWeights", "Model", "Norm", "Shape"]
 
 
+@runtime_checkable
 class Norm(Protocol):
     """A LayerNorm (`centred`) or RMSNorm: divide by the scale, then times `w`, plus `b`."""
 
@@ -32,6 +33,7 @@ class Norm(Protocol):
     centred: bool
 
 
+@runtime_checkable
 class AttentionWeights(Protocol):
     """What takes each head's z to the stream. Each head has its own, also where keys are shared."""
 
@@ -39,6 +41,7 @@ class AttentionWeights(Protocol):
     b_O: Float[Tensor, " d_model"]
 
 
+@runtime_checkable
 class MLPWeights(Protocol):
     """What takes each neuron's activation, `post`, to the stream."""
 
@@ -46,6 +49,7 @@ class MLPWeights(Protocol):
     b_out: Float[Tensor, " d_model"]
 
 
+@runtime_checkable
 class Shape(Protocol):
     """The sizes that every analysis needs. All others are read off weights and activations."""
 
@@ -53,6 +57,7 @@ class Shape(Protocol):
     d_model: int
 
 
+@runtime_checkable
 class Model(Protocol):
     """What an analysis asks of a model."""
 
@@ -78,6 +83,7 @@ class Model(Protocol):
     ) -> Float[Tensor, "*any d_model"]: ...
 
 
+@runtime_checkable
 class Cached(Protocol):
     """What an analysis asks of a cache: entries by address, the model, the batch axis."""
 

@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from minicache.analysis.frozen_norm import FrozenNorm, Stack, fit, normalise
+from minicache.analysis.frozen_norm import FrozenNorm, GivenStack, Stack, fit, normalise
 from minicache.analysis.protocols import Cached
 from minicache.errors import ConfigError, UnknownActivationError, shown
 from minicache.names import axes_of, stream_place
@@ -133,7 +133,7 @@ def decompose_resid(
 
 def apply_ln_to_stack(
     cache: Cached,
-    residual_stack: Stack,
+    residual_stack: GivenStack,
     layer: int | None = None,
     mlp_input: bool = False,
     pos_slice: Slice | SliceInput = None,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from minicache.errors import ModelFileError, TokenError, UnknownWordError, nearest, optional
 
 __all__ = ["HubTokenizer", "Tokenizer", "WordTokenizer"]
 
 
+@runtime_checkable
 class Tokenizer(Protocol):
     """What a model asks of its tokenizer."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -81,7 +81,7 @@ class HookedTransformer(HookedRootModule):
         fold_ln: bool = False,
         center_writing_weights: bool = False,
         center_unembed: bool = False,
-    ) -> Self:
+    ) -> HookedTransformer:
         """A trained model. With no argument, the small one that ships with minicache.
 
         Args:
@@ -115,7 +115,7 @@ class HookedTransformer(HookedRootModule):
         input: str
         | Sequence[str]
         | Int[Tensor, "batch pos"]
-        | Int[Tensor, pos]
+        | Int[Tensor, " pos"]
         | Float[Tensor, "batch pos d_model"],
         return_type: Literal["logits", "loss", "both"] | None = "logits",
         stop_at_layer: int | None = None,
@@ -223,7 +223,7 @@ class HookedTransformer(HookedRootModule):
         return self._need_tokenizer().decode(ids.reshape(-1).tolist())
 
     def to_str_tokens(
-        self, input: str | Int[Tensor, pos] | Int[Tensor, "1 pos"], prepend_bos: bool = True
+        self, input: str | Int[Tensor, " pos"] | Int[Tensor, "1 pos"], prepend_bos: bool = True
     ) -> list[str]:
         """Each token of one text as a string of its own."""
         tokens = self.to_tokens(input, prepend_bos)[0] if isinstance(input, str) else input
@@ -257,7 +257,7 @@ class HookedTransformer(HookedRootModule):
 
     def accumulated_bias(
         self, layer: int | None, mlp_input: bool = False, include_mlp_biases: bool = True
-    ) -> Float[Tensor, d_model]:
+    ) -> Float[Tensor, " d_model"]:
         """The sum of all b_O and b_out that were added to the stream before a place in it.
 
         Args:
@@ -304,7 +304,7 @@ class HookedTransformer(HookedRootModule):
         return self.unembed.W_U
 
     @property
-    def b_U(self) -> Float[Tensor, d_vocab]:
+    def b_U(self) -> Float[Tensor, " d_vocab"]:
         """The unembedding's bias."""
         return self.unembed.b_U
 

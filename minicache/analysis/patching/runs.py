@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from einops import rearrange
@@ -31,6 +31,7 @@ NamedHooks: TypeAlias = Sequence[tuple[str, HookFunction]]
 TOKENS_AT_ONCE = 1024
 
 
+@runtime_checkable
 class Patchable(Protocol):
     """What patching asks of a model. One that cannot start at a layer is run from its tokens."""
 
