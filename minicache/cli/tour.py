@@ -97,7 +97,7 @@ def _induction(model: HookedTransformer) -> dict[str, Any]:
     patterns = cache.stack_activation("pattern")[:, 0]
     queries = torch.arange(length + 1, len(tokens), device=patterns.device)
     scores = patterns[:, :, queries, queries - length + 1].mean(-1)
-    layer, head = divmod(int(scores.argmax()), model.cfg.n_heads or 1)
+    layer, head = divmod(int(scores.argmax()), model.cfg.n_heads)
     return {
         "head": f"L{layer}H{head}",
         "layer": layer,

@@ -138,7 +138,7 @@ def row_shape(cfg: HookedTransformerConfig, name: str, pos: int) -> tuple[int, .
 
     A row of a pattern, or of its scores, is a query's, with room for `pos` keys.
     """
-    sizes = {"head": cfg.n_heads or 0, "key": pos, "1": 1}
+    sizes = {"head": cfg.n_heads, "key": pos, "1": 1}
     rest = (axis for axis in axes_of(name) if axis not in ("pos", "query"))
     return tuple(sizes[axis] if axis in sizes else getattr(cfg, axis) for axis in rest)
 

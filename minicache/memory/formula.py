@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 
 from minicache.errors import ConfigError
@@ -28,7 +26,7 @@ def predict_saved_bytes(
             raise ConfigError(
                 f"{name}={value!r}: give an int from 1" + (f" to {most}." if most else ".")
             )
-    heads, d_head, d_mlp = cast(int, cfg.n_heads), cfg.d_head, cast(int, cfg.d_mlp)
+    heads, d_head, d_mlp = cfg.n_heads, cfg.d_head, cfg.d_mlp
     places = batch * pos
     stream = places * cfg.d_model
     size, wide = dtype.itemsize, max(dtype.itemsize, 4)  # a LayerNorm reckons in float32 at least
@@ -60,5 +58,5 @@ def _copied_weights(cfg: HookedTransformerConfig) -> int:
     The surprise of the list. Weights lie in memory as [head, d_model, d_head], and einsum wants one
     matrix with the heads side by side. Unless an axis has size 1, that is no view: it is a copy.
     """
-    copied = cast(int, cfg.n_heads) > 1 and cfg.d_model > 1 and cfg.d_head > 1
-    return 3 * cast(int, cfg.n_heads) * cfg.d_model * cfg.d_head if copied else 0
+    copied = cfg.n_heads > 1 and cfg.d_model > 1 and cfg.d_head > 1
+    return 3 * cfg.n_heads * cfg.d_model * cfg.d_head if copied else 0

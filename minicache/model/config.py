@@ -1,35 +1,80 @@
-"""The shape of a transformer: a configuration that checks itself.
+"""The shape of a transformer: `HookedTransformerConfig`, which checks itself.
 
-Names are TransformerLens's, for the part of its configuration that minicache has.
+Names are TransformerLens's, for the part of its configuration that minicache has. Its other
+settings may be given too, with the value that describes these models.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Final
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from minicache.errors import ConfigError
+from minicache.errors import ConfigError, nearest
 
 __all__ = ["HookedTransformerConfig"]
 
+
+def gelu_new(x: Tensor) -> Tensor:
+    """GPT-2's GELU, which approximates the error function by a tanh."""
+    return F.gelu(x, approximate="tanh")
+
+
 ACTIVATIONS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
-    "gelu_new": lambda x: F.gelu(x, approximate="tanh"),
+    "gelu_new": gelu_new,
     "gelu": F.gelu,
     "relu": F.relu,
     "silu": F.silu,
 }
+# Settings of TransformerLens that are no fields here, and the one value that fits these models.
+FIXED: Final[dict[str, object]] = {
+    "normalization_type": "LN",
+    "positional_embedding_type": "standard",
+    "attention_dir": "causal",
+    "init_mode": "gpt2",
+    "init_weights": True,
+    "default_prepend_bos": True,
+    "dtype": torch.float32,
+    "n_devices": 1,
+    "attn_scores_soft_cap": -1.0,
+    "output_logits_soft_cap": -1.0,
+    **dict.fromkeys(
+        (
+            *("use_attn_result", "use_split_qkv_input", "use_attn_in", "use_hook_mlp_in"),
+            *("use_hook_tokens", "use_qk_norm", "use_logn_attn", "use_attention_sinks"),
+            *("gated_mlp", "parallel_attn_mlp", "scale_attn_by_inverse_layer_idx"),
+            *("uses_rms_norm", "final_rms", "layer_norm_folding", "post_embedding_ln"),
+            *("use_normalization_before_and_after", "tie_word_embeddings", "from_checkpoint"),
+            *("use_dynamic_ntk_rope", "use_NTK_by_parts_rope", "use_yarn_rope", "load_in_4bit"),
+            *("ungroup_grouped_query_attention", "trust_remote_code"),
+        ),
+        False,
+    ),
+    **dict.fromkeys(
+        (
+            *("rotary_dim", "num_experts", "experts_per_token", "clip_qkv", "tokenizer_name"),
+            *("tokenizer_prepends_bos", "decoder_start_token_id", "quantization_method"),
+        ),
+        None,
+    ),
+}
+# These say something about settings that are off, or nothing about the model's function.
+WITHOUT_EFFECT: Final = (
+    *("model_name", "original_architecture", "n_params", "train_seq_length", "norm_topk_prob"),
+    *("rotary_", "NTK_", "yarn_", "relative_attention_", "checkpoint_"),
+)
 
 
-@dataclass
+@dataclass(init=False)
 class HookedTransformerConfig:
     """The shape of a transformer. It checks itself.
 
-    Attributes:
+    Args:
         n_heads: d_model // d_head, if left out.
         d_mlp: 4 * d_model, if left out.
         act_fn: `gelu_new`, `gelu`, `relu` or `silu`.
@@ -39,9 +84,11 @@ class HookedTransformerConfig:
         window_size: How many positions, itself included, a local layer's query sees.
         init_range: Standard deviation of the first weights.
         seed: Of the first weights. None draws from torch's global generator.
+        transformer_lens: Further settings of TransformerLens, such as `normalization_type="LN"`.
+            They may have the value that describes these models, and no other.
 
     Raises:
-        ConfigError: the values do not fit together.
+        ConfigError: the values do not fit together, or ask for what minicache does not have.
     """
 
     n_layers: int
@@ -49,26 +96,73 @@ class HookedTransformerConfig:
     n_ctx: int
     d_head: int
     d_vocab: int
-    n_heads: int | None = None
-    d_mlp: int | None = None
-    act_fn: str = "gelu_new"
-    attn_only: bool = False
-    eps: float = 1e-5
-    use_attn_scale: bool = True
-    attn_types: list[str] | None = None
-    window_size: int | None = None
-    init_range: float = 0.02
-    seed: int | None = None
+    n_heads: int
+    d_mlp: int
+    act_fn: str
+    attn_only: bool
+    eps: float
+    use_attn_scale: bool
+    attn_types: list[str] | None
+    window_size: int | None
+    init_range: float
+    seed: int | None
 
-    def __post_init__(self) -> None:
-        for name in ("n_layers", "d_model", "n_ctx", "d_head", "d_vocab"):
-            self._check_count(name)
-        if self.n_heads is None:
-            self.n_heads = self.d_model // self.d_head
-        if self.d_mlp is None:
-            self.d_mlp = 4 * self.d_model
-        self._check_count("n_heads")
-        self._check_count("d_mlp")
+    def __init__(
+        self,
+        n_layers: int,
+        d_model: int,
+        n_ctx: int,
+        d_head: int,
+        d_vocab: int,
+        n_heads: int | None = None,
+        d_mlp: int | None = None,
+        act_fn: str | None = "gelu_new",
+        attn_only: bool = False,
+        eps: float = 1e-5,
+        use_attn_scale: bool = True,
+        attn_types: Sequence[str] | None = None,
+        window_size: int | None = None,
+        init_range: float | None = None,
+        seed: int | None = None,
+        **transformer_lens: Any,
+    ) -> None:
+        self.n_layers, self.d_model, self.n_ctx = n_layers, d_model, n_ctx
+        self.d_head, self.d_vocab = d_head, d_vocab
+        self._check_counts("n_layers", "d_model", "n_ctx", "d_head", "d_vocab")
+        self.n_heads = d_model // d_head if n_heads is None or n_heads == -1 else n_heads
+        self.d_mlp = 4 * d_model if d_mlp is None else d_mlp
+        self._check_counts("n_heads", "d_mlp")
+        self.attn_only, self.use_attn_scale = attn_only, use_attn_scale
+        self.act_fn = "gelu_new" if act_fn is None and attn_only else act_fn  # type: ignore[assignment]  # None is refused below
+        self.eps, self.seed = eps, seed
+        self.init_range = 0.02 if init_range is None else init_range
+        if "initializer_range" in transformer_lens:
+            self.init_range = self._one_init_range(
+                init_range, transformer_lens.pop("initializer_range")
+            )
+        self.attn_types = list(attn_types) if isinstance(attn_types, tuple) else attn_types  # type: ignore[assignment]  # checked below
+        self.window_size = window_size
+        self._check_options()
+        self._check_attn_types()
+        self._check_transformer_lens(transformer_lens)
+
+    def _check_counts(self, *names: str) -> None:
+        for name in names:
+            value = getattr(self, name)
+            if not _is_int(value) or value < 1:
+                raise ConfigError(f"{name}={value!r:.80}: it counts something, so give an int from 1.")
+
+    def _one_init_range(self, init_range: float | None, initializer_range: Any) -> Any:
+        """TransformerLens's name for `init_range`; below 0 it stands for a rule of its own."""
+        if init_range is not None and init_range != initializer_range:
+            raise ConfigError(
+                f"init_range={init_range!r} and initializer_range={initializer_range!r} are two "
+                f"names of one setting. Give one."
+            )
+        unset = isinstance(initializer_range, int | float) and initializer_range < 0
+        return 0.8 / math.sqrt(self.d_model) if unset else initializer_range
+
+    def _check_options(self) -> None:
         if not isinstance(self.act_fn, str) or self.act_fn not in ACTIVATIONS:
             raise ConfigError(
                 f"act_fn={self.act_fn!r:.80} is unknown. Known: {', '.join(ACTIVATIONS)}."
@@ -81,24 +175,44 @@ class HookedTransformerConfig:
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if not number or not 0 < value < math.inf:
                 raise ConfigError(f"{name}={value!r:.80}: give a finite number above 0.")
-        if self.seed is not None and not (type(self.seed) is int and abs(self.seed) < 2**63):
+        if self.seed is not None and not (_is_int(self.seed) and abs(self.seed) < 2**63):
             raise ConfigError(f"seed={self.seed!r:.80}: give an int below 2**63, or None.")
+
+    def _check_attn_types(self) -> None:
         types = self.attn_types
-        listed = isinstance(types, list | tuple)
-        if types is not None and not (
-            listed and all(kind in ("global", "local") for kind in types)
-        ):
+        if self.window_size is not None:
+            self._check_counts("window_size")
+        if types is None:
+            return
+        if not isinstance(types, list) or any(kind not in ("global", "local") for kind in types):
             raise ConfigError(f"attn_types={types!r:.80}: give a list of 'global' and 'local'.")
-        if types is not None and len(types) != self.n_layers:
+        if len(types) != self.n_layers:
             raise ConfigError(
                 f"attn_types names {len(types)} layers, and n_layers={self.n_layers}."
             )
-        if self.window_size is not None:
-            self._check_count("window_size")
-        elif "local" in (types or ()):
+        if "local" in types and self.window_size is None:
             raise ConfigError("Local layers need a window_size from 1, not None.")
 
-    def _check_count(self, name: str) -> None:
-        value = getattr(self, name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ConfigError(f"{name}={value!r:.80}: it counts something, so give an int from 1.")
+    def _check_transformer_lens(self, given: dict[str, Any]) -> None:
+        fitting = {name: (value,) for name, value in FIXED.items()} | {
+            "attn_scale": (-1.0, *([math.sqrt(self.d_head)] if self.use_attn_scale else [])),
+            "d_vocab_out": (-1, self.d_vocab),
+            "device": (None, "cpu", torch.device("cpu")),
+            "n_key_value_heads": (None, self.n_heads),
+            "use_local_attn": ("local" in (self.attn_types or ()),),
+        }
+        for name, value in given.items():
+            if name.startswith(WITHOUT_EFFECT):
+                continue
+            if name not in fitting:
+                known = [*(field.name for field in fields(self)), *fitting]
+                raise ConfigError(f"No setting is called {name!r:.80}.{nearest(name, known)}")
+            if not any(value == fits for fits in fitting[name]):
+                raise ConfigError(
+                    f"{name}={value!r:.80}: minicache does not have that. "
+                    f"Here it is {' or '.join(map(repr, fitting[name]))}."
+                )
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -55,7 +55,7 @@ class Attention(nn.Module):
 
     def __init__(self, cfg: HookedTransformerConfig, layer: int) -> None:
         super().__init__()
-        heads, d_model, d_head = cast(int, cfg.n_heads), cfg.d_model, cfg.d_head
+        heads, d_model, d_head = cfg.n_heads, cfg.d_model, cfg.d_head
         self.W_Q = nn.Parameter(torch.empty(heads, d_model, d_head))
         self.W_K = nn.Parameter(torch.empty(heads, d_model, d_head))
         self.W_V = nn.Parameter(torch.empty(heads, d_model, d_head))
@@ -105,7 +105,7 @@ class MLP(nn.Module):
 
     def __init__(self, cfg: HookedTransformerConfig) -> None:
         super().__init__()
-        d_mlp = cast(int, cfg.d_mlp)
+        d_mlp = cfg.d_mlp
         self.W_in = nn.Parameter(torch.empty(cfg.d_model, d_mlp))
         self.b_in = nn.Parameter(torch.zeros(d_mlp))
         self.W_out = nn.Parameter(torch.empty(d_mlp, cfg.d_model))
