@@ -33,6 +33,7 @@ __all__ = [
     "MinicacheError",
     "MissingActivationError",
     "MissingPackageError",
+    "MissingParameterError",
     "ModelFileError",
     "ShapeError",
     "SliceError",
@@ -65,6 +66,10 @@ class UnknownActivationError(MinicacheError, KeyError):
 
 class MissingActivationError(MinicacheError, KeyError):
     """The model has this activation, and this cache does not: a filter left it out."""
+
+
+class MissingParameterError(MinicacheError, AttributeError):
+    """A model of this shape has no such weights."""
 
 
 class LayerRangeError(MinicacheError, IndexError):

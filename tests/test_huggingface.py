@@ -81,6 +81,26 @@ def test_neo_has_local_layers_no_scale_and_no_q_k_v_biases(folder):
     assert HookedTransformer.from_pretrained(folder(listed)).cfg.attn_types == ["local", "local"]
 
 
+@pytest.mark.parametrize(
+    ("given", "bos"),
+    [
+        ({}, 1),
+        ({"bos_token_id": None, "eos_token_id": 2}, 2),
+        ({"bos_token_id": None, "eos_token_id": None}, None),
+        ({"bos_token_id": None}, None),  # the default, 50256, is not in this vocabulary
+        ({"bos_token_id": 99, "eos_token_id": 0}, 0),
+    ],
+)
+def test_a_start_of_text_that_is_null_is_not_token_0(folder, given, bos):
+    model = HookedTransformer.from_pretrained(folder({**GPT2, **given}, tokenizer=True))
+    assert model.tokenizer.bos_token_id == bos
+
+
+def test_a_special_token_that_is_no_int_is_refused(folder):
+    with pytest.raises(ModelFileError, match="bos_token_id='1'"):
+        HookedTransformer.from_pretrained(folder({**GPT2, "bos_token_id": "1"}, tokenizer=True))
+
+
 def test_its_tokenizer_reads_and_writes_text(folder):
     model = HookedTransformer.from_pretrained(folder(tokenizer=True))
     assert model.to_tokens("b c j").tolist() == [[1, 2, 3, 10]]

@@ -1,10 +1,10 @@
 """The modules of a GPT-2-shaped transformer, each with its hook points.
 
 Read it from the top: one LayerNorm, attention, the MLP, a block, the embeddings. Every
-activation passes through a hook point. `model.py` puts them together. Names and shapes of
+activation passes through a hook point. `transformer.py` puts them together. Names and shapes of
 parameters, and names and order of hook points, are TransformerLens's, so that weights and analyses
 carry over. The architecture is GPT-2's [Radford et al. 2019]; GPT-Neo's local attention is one
-option. Lessons 1 and 2 tell the story.
+option. Lessons 1 and 2 walk through them.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Attention(nn.Module):
         scores = einsum(
             q / self.attn_scale, k, "batch query head d, batch key head d -> batch head query key"
         )
-        scores = self.hook_attn_scores(scores.masked_fill(self._hidden(scores), -torch.inf))
+        scores = self.hook_attn_scores(scores.masked_fill(self._causal_mask(scores), -torch.inf))
         pattern = self.hook_pattern(scores.softmax(dim=-1))
         z = self.hook_z(
             einsum(pattern, v, "batch head query key, batch key head d -> batch query head d")
@@ -93,8 +93,10 @@ class Attention(nn.Module):
         )
         return written + self.b_O
 
-    def _hidden(self, scores: Float[Tensor, "batch head query key"]) -> Bool[Tensor, "query key"]:
-        """What a query must not see: the future and, in a local layer, what is too long ago."""
+    def _causal_mask(
+        self, scores: Float[Tensor, "batch head query key"]
+    ) -> Bool[Tensor, "query key"]:
+        """True for each key that a query cannot attend to: a later one, or one out of window."""
         positions = torch.arange(scores.shape[-1], device=scores.device)
         ago = rearrange(positions, "query -> query 1") - positions
         return ago < 0 if self.window is None else (ago < 0) | (ago >= self.window)
@@ -105,10 +107,9 @@ class MLP(nn.Module):
 
     def __init__(self, cfg: HookedTransformerConfig) -> None:
         super().__init__()
-        d_mlp = cfg.d_mlp
-        self.W_in = nn.Parameter(torch.empty(cfg.d_model, d_mlp))
-        self.b_in = nn.Parameter(torch.zeros(d_mlp))
-        self.W_out = nn.Parameter(torch.empty(d_mlp, cfg.d_model))
+        self.W_in = nn.Parameter(torch.empty(cfg.d_model, cfg.d_mlp))
+        self.b_in = nn.Parameter(torch.zeros(cfg.d_mlp))
+        self.W_out = nn.Parameter(torch.empty(cfg.d_mlp, cfg.d_model))
         self.b_out = nn.Parameter(torch.zeros(cfg.d_model))
         self.act_fn = ACTIVATIONS[cfg.act_fn]
         self.hook_pre, self.hook_post = HookPoint(), HookPoint()

@@ -108,10 +108,17 @@ def _hub_parts(folder: Path, config: dict[str, Any]) -> Parts:
     file = files.find(folder, TOKENIZER, 4 * files.LARGEST)
     if file is None:
         return Parts(ours, converted, None)
-    bos = config.get("bos_token_id") or 0
-    if type(bos) is not int or not 0 <= bos < ours["d_vocab"]:
-        raise ConfigError(f"bos_token_id={bos!r:.80}: the vocabulary has {ours['d_vocab']} tokens.")
-    return Parts(ours, converted, HubTokenizer(file, bos))
+    bos, eos = (_special(config, f"{kind}_token_id", ours["d_vocab"]) for kind in ("bos", "eos"))
+    return Parts(ours, converted, HubTokenizer(file, bos, eos))
+
+
+def _special(config: dict[str, Any], name: str, d_vocab: int) -> int | None:
+    """A special token's id, or None. Where the file is silent, it is 50256 in both families."""
+    default = 50256 if d_vocab > 50256 else None
+    token = config.get(name, default)
+    if token is None or (type(token) is int and 0 <= token < d_vocab):
+        return token
+    raise ConfigError(f"{name}={token!r:.80}: the vocabulary has {d_vocab} tokens.")
 
 
 def _config(config: dict[str, Any]) -> HookedTransformerConfig:

@@ -1,4 +1,4 @@
-"""Tokenizers: what a model asks of one, one token a word, and `tokenizer.json` files."""
+"""Turn text into tokens and back: one token a word, or by a `tokenizer.json` file."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["HubTokenizer", "Tokenizer", "WordTokenizer"]
 
 @runtime_checkable
 class Tokenizer(Protocol):
-    """What a model asks of its tokenizer."""
+    """What a model asks of its tokenizer. None: it has no such token."""
 
-    pad_token_id: int
-    bos_token_id: int
+    pad_token_id: int | None
+    bos_token_id: int | None
 
     def encode(self, text: str) -> list[int]: ...
 
@@ -43,7 +43,8 @@ class WordTokenizer:
         if len(self.ids) != len(self.words):
             twice = sorted({word for word in self.words if self.words.count(word) > 1})
             raise TokenError(f"A vocabulary has each word once, and this one repeats {twice}.")
-        self.pad_token_id, self.bos_token_id = 0, 1
+        self.pad_token_id: int | None = 0
+        self.bos_token_id: int | None = 1
 
     def encode(self, text: str) -> list[int]:
         """The token of each word.
@@ -69,18 +70,28 @@ class WordTokenizer:
 class HubTokenizer:
     """A `tokenizer.json`, through the package `tokenizers`.
 
+    The file may ask for truncation or padding. As in `transformers`, neither is done: a text has
+    all its tokens, and `to_tokens` pads. Where there is no start of text, the end of text takes
+    its place, and padding is the end of text, as in TransformerLens.
+
     Raises:
         ModelFileError: the file is damaged.
         MissingPackageError: the extra `hub` is not installed.
     """
 
-    def __init__(self, file: Path, bos_token_id: int) -> None:
+    def __init__(
+        self, file: Path, bos_token_id: int | None, eos_token_id: int | None = None
+    ) -> None:
         reader = optional("tokenizers", "hub").Tokenizer
         try:
             self.tokenizer = reader.from_file(str(file))
         except Exception as error:  # the package raises nothing more particular
             raise ModelFileError(f"'{file}' is no tokenizer: {error}") from None
-        self.bos_token_id = self.pad_token_id = bos_token_id
+        self.tokenizer.no_truncation()
+        self.tokenizer.no_padding()
+        self.bos_token_id = eos_token_id if bos_token_id is None else bos_token_id
+        self.eos_token_id = self.bos_token_id if eos_token_id is None else eos_token_id
+        self.pad_token_id = self.eos_token_id
 
     def encode(self, text: str) -> list[int]:
         """The tokens of a text. Spaces count: ` Mary` and `Mary` are different tokens."""

@@ -1,7 +1,8 @@
 """A GPT-2-shaped transformer that takes text or tokens, with a hook point at every step.
 
-`layers.py` has its parts. Here they become one model: text becomes tokens, tokens become logits,
-and the weights have the short names that analyses use. Lessons 1 and 2 tell the story.
+`layers.py` has its parts, and `inputs.py` checks what it is given. Here they become one model: text
+becomes tokens, tokens become logits, and the weights have the short names that analyses use.
+Lessons 1 and 2 walk through it.
 """
 
 from __future__ import annotations
@@ -13,15 +14,30 @@ from typing import Any, Literal, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from minicache.cache import ActivationCache
-from minicache.errors import ConfigError, LayerRangeError, TokenError
+from minicache.errors import (
+    ConfigError,
+    LayerRangeError,
+    MissingParameterError,
+    TokenError,
+)
 from minicache.hooks import HookedRootModule, HookPoint
 from minicache.model import processing
 from minicache.model.config import HookedTransformerConfig
+from minicache.model.inputs import (
+    as_ids,
+    check_has_target,
+    check_ids,
+    check_stream,
+    check_tokens,
+    encode,
+    next_token_loss,
+    pad,
+    real_tokens,
+)
 from minicache.model.layers import Embed, LayerNorm, PosEmbed, TransformerBlock, Unembed
 from minicache.model.loading import load_parts
 from minicache.model.tokenizers import Tokenizer
@@ -42,6 +58,10 @@ def _over_layers(path: str) -> property:
     module, name = path.split(".")
 
     def stacked(self: HookedTransformer) -> Tensor:
+        if module == "mlp" and self.cfg.attn_only:
+            raise MissingParameterError(
+                f"There is no {name}: the model is attn_only, without MLPs."
+            )
         return torch.stack([getattr(getattr(block, module), name) for block in self.blocks])
 
     return property(stacked, doc=f"`blocks.*.{path}`, stacked: [layer, ..].")
@@ -123,7 +143,8 @@ class HookedTransformer(HookedRootModule):
         *,
         start_at_layer: int | None = None,
         tokens: Int[Tensor, "batch pos"] | None = None,
-    ) -> Any:
+        attention_mask: Int[Tensor, "batch pos"] | Bool[Tensor, "batch pos"] | None = None,
+    ) -> Tensor | Output | None:
         """Run the model.
 
         Args:
@@ -135,11 +156,18 @@ class HookedTransformer(HookedRootModule):
             start_at_layer: Start before this block (negative from the end; n_layers runs none),
                 with `input` as the residual stream there.
             tokens: What a stream stands for. A loss needs them.
+            attention_mask: 1 for each token and 0 for padding, which stands on the right. It says
+                what a loss leaves out. Of texts that is known. Of tokens without a mask,
+                `<pad>` at the end of a row is left out; where the padding token is the end of text
+                as well (GPT-2), every token counts.
 
         Raises:
-            TokenError: the input is empty, too long, out of the vocabulary or of the wrong type.
-            ConfigError: an unknown `return_type`, no stream to start with, or `tokens` where they
-                are missing or not needed.
+            TokenError: the input is empty, too long, out of the vocabulary or of the wrong type, or
+                a loss has no next token to predict.
+            ConfigError: an unknown `return_type`, no stream to start with, `tokens` or
+                `attention_mask` where they are missing or not needed.
+            ShapeError: `attention_mask` does not have the tokens' shape.
+            ArgumentTypeError: a layer is no int, or `prepend_bos` no bool.
             LayerRangeError: no such layer to stop or to start at, or it stops before it starts.
         """
         if return_type not in ("logits", "loss", "both", None):
@@ -154,28 +182,43 @@ class HookedTransformer(HookedRootModule):
                 f"give a layer to stop at that is {start} or later."
             )
         wants_loss = stop_at_layer is None and return_type in ("loss", "both")
+        needs_tokens = wants_loss or attention_mask is not None
+        resid: Tensor
+        real = None
         if start_at_layer is not None:
-            resid, tokens = self._checked_stream(input, tokens, wants_loss)
+            resid = check_stream(input, self.cfg.d_model)
+            if needs_tokens and tokens is None:
+                raise ConfigError(
+                    "A loss needs tokens: give what the stream stands for as tokens=."
+                )
+            ids, lengths = self._read(tokens, False) if needs_tokens else (resid, None)
+            if ids.shape[:2] != resid.shape[:2]:
+                raise ConfigError(
+                    f"tokens have shape {tuple(ids.shape)}, and the stream that they stand for "
+                    f"{tuple(resid.shape)}."
+                )
         elif tokens is not None:
             raise ConfigError("tokens goes with start_at_layer. Without it, they are the input.")
         else:
-            tokens = self._checked_tokens(input, prepend_bos)
-        if wants_loss and cast(Tensor, tokens).shape[1] < 2:
-            raise TokenError("A loss needs a next token to predict: give at least 2 tokens.")
+            ids, lengths = self._read(input, prepend_bos)
+        if needs_tokens:
+            real = real_tokens(ids, self.tokenizer, lengths, attention_mask)
+        if wants_loss:
+            check_has_target(ids, real)
 
         if start_at_layer is None:
-            resid = self.hook_embed(self.embed(tokens))
-            resid = resid + self.hook_pos_embed(self.pos_embed(tokens))
+            resid = self.hook_embed(self.embed(ids))
+            resid = resid + self.hook_pos_embed(self.pos_embed(ids))
         for block in self.blocks[start:stop]:
             resid = block(resid)
         if stop_at_layer is not None:
             return resid
         if return_type is None:
             return None
-        logits = self.unembed(self.ln_final(resid))
+        logits: Tensor = self.unembed(self.ln_final(resid))
         if return_type == "logits":
             return logits
-        loss = self._loss(logits, cast(Tensor, tokens))
+        loss = next_token_loss(logits, ids, real)
         return loss if return_type == "loss" else Output(logits, loss)
 
     def run_with_cache(
@@ -196,30 +239,24 @@ class HookedTransformer(HookedRootModule):
     ) -> Int[Tensor, "batch pos"]:
         """The tokens of a text, or of several, on the model's device.
 
-        Shorter texts of a batch are filled up on the right with the padding token; the loss leaves
-        it out. A causal model's earlier positions never see it.
+        Shorter texts of a batch are filled up on the right with the padding token. A causal model's
+        earlier positions never see it. For a loss, give `forward` the texts themselves: it knows
+        their lengths. See `attention_mask` there for what a loss takes for padding in tokens.
 
         Raises:
-            TokenError: there is no text, or no tokenizer.
+            TokenError: there is no text, no tokenizer, or a special token that it does not have is
+                needed.
+            ArgumentTypeError: `prepend_bos` is no bool.
             UnknownWordError: the vocabulary does not have a word.
         """
-        texts = [input] if isinstance(input, str) else input
-        sequence = isinstance(texts, Sequence) and len(texts) > 0
-        if not sequence or not all(isinstance(text, str) for text in texts):
-            raise TokenError(f"Give a text, or a list of texts, and not {input!r}.")
         tokenizer = self._need_tokenizer()
-        start = [tokenizer.bos_token_id] if prepend_bos else []
-        rows = [start + tokenizer.encode(text) for text in texts]
-        longest = max(map(len, rows))
-        padded = [row + [tokenizer.pad_token_id] * (longest - len(row)) for row in rows]
-        return torch.tensor(padded, dtype=torch.long, device=self.device)
+        return pad(encode(tokenizer, input, prepend_bos), tokenizer.pad_token_id).to(self.device)
 
     def to_string(self, tokens: Int[Tensor, "*batch pos"] | Sequence[int]) -> str | list[str]:
         """The text of tokens: a string for [pos], a list of them for [batch, pos]."""
-        ids = torch.as_tensor(tokens)
+        ids = check_ids(as_ids(tokens), self.cfg.d_vocab)
         if ids.ndim == 2:
             return [cast(str, self.to_string(row)) for row in ids]
-        self._check_range(ids)
         return self._need_tokenizer().decode(ids.reshape(-1).tolist())
 
     def to_str_tokens(
@@ -227,10 +264,10 @@ class HookedTransformer(HookedRootModule):
     ) -> list[str]:
         """Each token of one text as a string of its own."""
         tokens = self.to_tokens(input, prepend_bos)[0] if isinstance(input, str) else input
-        ids = torch.as_tensor(tokens)
+        ids = as_ids(tokens)
         if ids.ndim == 2 and ids.shape[0] != 1:
             raise TokenError(f"to_str_tokens reads one text, and this is a batch of {len(ids)}.")
-        return [cast(str, self.to_string([one])) for one in ids.reshape(-1).tolist()]
+        return [cast(str, self.to_string([token])) for token in ids.reshape(-1).tolist()]
 
     def to_single_token(self, string: str) -> int:
         """The one token of a word.
@@ -244,15 +281,17 @@ class HookedTransformer(HookedRootModule):
         return int(tokens[0])
 
     def tokens_to_residual_directions(
-        self, tokens: str | int | Int[Tensor, "*batch"]
+        self, tokens: str | int | Sequence[str] | Sequence[int] | Int[Tensor, "*batch"]
     ) -> Float[Tensor, "*batch d_model"]:
         """The direction of the stream, after the final LayerNorm, that each token's logit reads.
 
-        It is the token's column of W_U.
+        It is the token's column of W_U. A list of words gives a direction for each.
         """
-        ids = self.to_single_token(tokens) if isinstance(tokens, str) else tokens
-        index = torch.as_tensor(ids, device=self.device)
-        self._check_range(index)
+        if isinstance(tokens, str):
+            tokens = self.to_single_token(tokens)
+        elif isinstance(tokens, Sequence) and any(isinstance(token, str) for token in tokens):
+            tokens = [self.to_single_token(cast(str, word)) for word in tokens]
+        index = check_ids(as_ids(tokens, self.device), self.cfg.d_vocab)
         return F.embedding(index, self.W_U.T)  # a copy, where W_U.T[index] may be a view
 
     def accumulated_bias(
@@ -308,6 +347,12 @@ class HookedTransformer(HookedRootModule):
         """The unembedding's bias."""
         return self.unembed.b_U
 
+    def __getattr__(self, name: str) -> Any:
+        # Python asks here after a property has raised AttributeError, and drops what that said.
+        if isinstance(found := getattr(type(self), name, None), property) and found.fget:
+            return found.fget(self)
+        return super().__getattr__(name)
+
     def config_dict(self) -> dict[str, Any]:
         """The configuration as plain data: what `from_pretrained` reads."""
         return asdict(self.cfg)
@@ -332,66 +377,19 @@ class HookedTransformer(HookedRootModule):
 
     def _boundary(self, layer: int | None, default: int) -> int:
         """A layer to start or to stop before, from 0 to n_layers."""
-        last = self.cfg.n_layers
-        if layer is None or layer == last:
-            return default if layer is None else last
-        return block_layer(layer, last)
+        if layer is None:
+            return default
+        after_all = type(layer) is int and layer == self.cfg.n_layers
+        return layer if after_all else block_layer(layer, self.cfg.n_layers)
 
-    def _checked_stream(
-        self, stream: Any, tokens: Any, wants_loss: bool
-    ) -> tuple[Float[Tensor, "batch pos d_model"], Int[Tensor, "batch pos"] | None]:
-        width = self.cfg.d_model
-        if not isinstance(stream, Tensor) or not stream.is_floating_point():
-            kind = stream.dtype if isinstance(stream, Tensor) else type(stream).__name__
-            raise ConfigError(f"start_at_layer starts from a float stream, and not from {kind}.")
-        if stream.ndim != 3 or stream.numel() == 0 or stream.shape[-1] != width:
-            raise ConfigError(
-                f"start_at_layer starts from a stream [batch, pos, d_model={width}] with at least "
-                f"one of each, and this one has shape {tuple(stream.shape)}."
-            )
-        if not wants_loss:
-            return stream, None
-        if tokens is None:
-            raise ConfigError("A loss needs tokens: give what the stream stands for as tokens=.")
-        checked = self._checked_tokens(tokens, prepend_bos=False)
-        if checked.shape != stream.shape[:2]:
-            raise ConfigError(
-                f"tokens have shape {tuple(checked.shape)}, and the stream that they stand for "
-                f"{tuple(stream.shape)}."
-            )
-        return stream, checked
-
-    def _checked_tokens(self, input: Any, prepend_bos: bool) -> Int[Tensor, "batch pos"]:
-        tokens = input if isinstance(input, Tensor) else self.to_tokens(input, prepend_bos)
-        if tokens.ndim not in (1, 2) or tokens.numel() == 0:
-            raise TokenError(
-                f"Tokens are [batch, pos] or [pos] with at least one of each, "
-                f"and these have shape {tuple(tokens.shape)}."
-            )
-        tokens = tokens if tokens.ndim == 2 else rearrange(tokens, "pos -> 1 pos")
-        if tokens.shape[1] > self.cfg.n_ctx:
-            raise TokenError(
-                f"The input has {tokens.shape[1]} tokens; the model reads at most "
-                f"n_ctx={self.cfg.n_ctx}. Shorten it."
-            )
-        self._check_range(tokens)
-        return tokens.long()
-
-    def _check_range(self, ids: Int[Tensor, "*batch"]) -> None:
-        if ids.is_floating_point() or ids.is_complex() or ids.dtype == torch.bool:
-            raise TokenError(f"Tokens are ints, and these are {ids.dtype}.")
-        if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < self.cfg.d_vocab:
-            raise TokenError(
-                f"Tokens run from 0 to {self.cfg.d_vocab - 1}, and these from {int(ids.min())} "
-                f"to {int(ids.max())}."
-            )
-
-    def _loss(
-        self, logits: Float[Tensor, "batch pos d_vocab"], tokens: Int[Tensor, "batch pos"]
-    ) -> Float[Tensor, ""]:
-        nobody = -100  # cross_entropy's own mark for a target that does not count
-        target = tokens[:, 1:]
-        if self.tokenizer is not None:
-            target = target.masked_fill(target == self.tokenizer.pad_token_id, nobody)
-        flat = rearrange(logits[:, :-1], "batch pos d_vocab -> (batch pos) d_vocab")
-        return F.cross_entropy(flat, rearrange(target, "batch pos -> (batch pos)"))
+    def _read(
+        self, input: Any, prepend_bos: bool
+    ) -> tuple[Int[Tensor, "batch pos"], list[int] | None]:
+        """The tokens of an input and, where it is text, how many are real in each row."""
+        lengths = None
+        if not isinstance(input, Tensor):
+            tokenizer = self._need_tokenizer()
+            rows = encode(tokenizer, input, prepend_bos)
+            lengths = [len(row) for row in rows]
+            input = pad(rows, tokenizer.pad_token_id).to(self.device)
+        return check_tokens(input, self.cfg.d_vocab, self.cfg.n_ctx), lengths

@@ -1,0 +1,222 @@
+"""Check tokens, tell padding from text, and score next tokens.
+
+What a model is given comes from outside, so all of it is checked here, before any work. Values can
+be looked at only where there are some: while `torch.compile` or `torch.export` traces, and on the
+meta device, the checks that need them are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor
+
+from minicache.errors import ArgumentTypeError, ConfigError, ShapeError, TokenError, logger
+from minicache.model.tokenizers import Tokenizer
+
+__all__ = [
+    "as_ids",
+    "check_has_target",
+    "check_ids",
+    "check_stream",
+    "check_tokens",
+    "encode",
+    "next_token_loss",
+    "pad",
+    "real_tokens",
+]
+
+IGNORE_INDEX: Final = -100  # cross_entropy's default: a target that does not count
+INTS: Final = {
+    *(torch.int8, torch.int16, torch.int32, torch.int64),
+    *(torch.uint8, torch.uint16, torch.uint32, torch.uint64),
+}
+
+
+def as_ids(given: Any, device: torch.device | None = None) -> Tensor:
+    """Ints, or nested lists or an array of them, as a tensor.
+
+    Raises:
+        TokenError: they are no tokens, or the lists are of different lengths.
+    """
+    try:
+        return torch.as_tensor(given, device=device)
+    except (TypeError, ValueError, RuntimeError):
+        raise TokenError(
+            f"Tokens are ints, or lists of equal length of ints, not {given!r}."
+        ) from None
+
+
+def check_ids(ids: Tensor, d_vocab: int) -> Int[Tensor, "*batch"]:
+    """The ids as int64.
+
+    Raises:
+        TokenError: they are no ints, or the vocabulary does not have them.
+    """
+    if ids.dtype not in INTS:
+        raise TokenError(f"Tokens are ints, and these are {ids.dtype}.")
+    ids = ids.long()
+    if ids.numel() and _has_values(ids) and not 0 <= int(ids.min()) <= int(ids.max()) < d_vocab:
+        raise TokenError(
+            f"Tokens run from 0 to {d_vocab - 1}, and these from {int(ids.min())} "
+            f"to {int(ids.max())}."
+        )
+    return ids
+
+
+def check_tokens(tokens: Tensor, d_vocab: int, n_ctx: int) -> Int[Tensor, "batch pos"]:
+    """The tokens as int64, with a batch axis.
+
+    Raises:
+        TokenError: there are none, more than the model reads, or not all in the vocabulary.
+    """
+    if tokens.ndim not in (1, 2) or tokens.numel() == 0:
+        raise TokenError(
+            f"Tokens are [batch, pos] or [pos] with at least one of each, "
+            f"and these have shape {tuple(tokens.shape)}."
+        )
+    tokens = tokens if tokens.ndim == 2 else rearrange(tokens, "pos -> 1 pos")
+    if tokens.shape[1] > n_ctx:
+        raise TokenError(
+            f"The input has {tokens.shape[1]} tokens; the model reads at most "
+            f"n_ctx={n_ctx}. Shorten it."
+        )
+    return check_ids(tokens, d_vocab)
+
+
+def check_stream(stream: Any, d_model: int) -> Float[Tensor, "batch pos d_model"]:
+    """A residual stream to start from.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if not isinstance(stream, Tensor) or not stream.is_floating_point():
+        kind = stream.dtype if isinstance(stream, Tensor) else type(stream).__name__
+        raise ConfigError(f"start_at_layer starts from a float stream, and not from {kind}.")
+    if stream.ndim != 3 or stream.numel() == 0 or stream.shape[-1] != d_model:
+        raise ConfigError(
+            f"start_at_layer starts from a stream [batch, pos, d_model={d_model}] with at least "
+            f"one of each, and this one has shape {tuple(stream.shape)}."
+        )
+    return stream
+
+
+def encode(tokenizer: Tokenizer, input: str | Sequence[str], prepend_bos: bool) -> list[list[int]]:
+    """The tokens of a text, or of several: a row for each.
+
+    Raises:
+        TokenError: there is no text, or the tokenizer has no start of text to prepend.
+        ArgumentTypeError: `prepend_bos` is no bool.
+    """
+    texts = [input] if isinstance(input, str) else input
+    sequence = isinstance(texts, Sequence) and len(texts) > 0
+    if not sequence or not all(isinstance(text, str) for text in texts):
+        raise TokenError(f"Give a text, or a list of texts, and not {input!r}.")
+    if not isinstance(prepend_bos, bool):
+        raise ArgumentTypeError(f"prepend_bos is True or False, and not {prepend_bos!r}.")
+    if not prepend_bos:
+        return [list(tokenizer.encode(text)) for text in texts]
+    if tokenizer.bos_token_id is None:
+        raise TokenError("This tokenizer has no start of text. Give prepend_bos=False.")
+    return [[tokenizer.bos_token_id, *tokenizer.encode(text)] for text in texts]
+
+
+def pad(rows: Sequence[Sequence[int]], pad_token_id: int | None) -> Int[Tensor, "batch pos"]:
+    """Rows of tokens, the shorter ones filled up on the right.
+
+    Raises:
+        TokenError: they differ in length, and there is nothing to fill up with.
+    """
+    longest = max(map(len, rows))
+    if pad_token_id is None:
+        if any(len(row) < longest for row in rows):
+            raise TokenError(
+                "These texts differ in length, and the tokenizer has no padding token. "
+                "Give them one at a time."
+            )
+        pad_token_id = 0  # fills nothing
+    padded = [[*row, *[pad_token_id] * (longest - len(row))] for row in rows]
+    return torch.tensor(padded, dtype=torch.long)
+
+
+def real_tokens(
+    tokens: Int[Tensor, "batch pos"],
+    tokenizer: Tokenizer | None,
+    lengths: Sequence[int] | None = None,
+    attention_mask: Tensor | None = None,
+) -> Bool[Tensor, "batch pos"] | None:
+    """Which tokens are text, and not padding. None: all are.
+
+    Of texts, the lengths say it. Of tokens, the attention mask does. Without one, padding is
+    recognised only where its token can be nothing else: at the end of a row, and if the tokenizer
+    has a padding token that is not its start or end of text too.
+
+    Raises:
+        ShapeError: the mask's shape is not the tokens'.
+        ConfigError: the mask leaves out more than the end of a row, or texts come with one.
+    """
+    if attention_mask is not None:
+        if lengths is not None:
+            raise ConfigError("attention_mask goes with tokens. Of texts, the lengths are known.")
+        return _checked_mask(attention_mask, tokens)
+    if lengths is not None:
+        ends = torch.tensor(lengths, device=tokens.device)
+        return torch.arange(tokens.shape[1], device=tokens.device) < ends[:, None]
+    if tokenizer is None or (padding := tokenizer.pad_token_id) is None:
+        return None
+    trailing = (tokens == padding).flip(1).cumprod(1).flip(1)
+    if padding not in (tokenizer.bos_token_id, getattr(tokenizer, "eos_token_id", None)):
+        return trailing == 0
+    if _has_values(trailing) and bool((trailing.sum(1) > 1).any()):
+        logger.warning(
+            "A row ends in token %s more than once. It may be padding, and here it is the start or "
+            "end of text too, so all of it counts in this loss. Give texts, or an attention_mask.",
+            padding,
+        )
+    return None
+
+
+def _checked_mask(mask: Tensor, tokens: Tensor) -> Bool[Tensor, "batch pos"]:
+    if not isinstance(mask, Tensor) or mask.shape != tokens.shape:
+        shape = tuple(mask.shape) if isinstance(mask, Tensor) else type(mask).__name__
+        raise ShapeError(
+            f"attention_mask has an entry for each token {tuple(tokens.shape)}, not {shape}."
+        )
+    real = mask.to(tokens.device) != 0
+    if _has_values(real) and bool((real[:, 1:] & ~real[:, :-1]).any()):
+        raise ConfigError(
+            "attention_mask leaves out tokens before others of a row. Padding is on the right: "
+            "ones, then zeros."
+        )
+    return real
+
+
+def next_token_loss(
+    logits: Float[Tensor, "batch pos d_vocab"],
+    tokens: Int[Tensor, "batch pos"],
+    real: Bool[Tensor, "batch pos"] | None,
+) -> Float[Tensor, ""]:
+    """The mean cross-entropy of each next token that is text, in nats."""
+    target = tokens[:, 1:]
+    if real is not None:
+        target = target.masked_fill(~real[:, 1:], IGNORE_INDEX)
+    flat = rearrange(logits[:, :-1], "batch pos d_vocab -> (batch pos) d_vocab")
+    return F.cross_entropy(flat, rearrange(target, "batch pos -> (batch pos)"))
+
+
+def check_has_target(tokens: Tensor, real: Bool[Tensor, "batch pos"] | None) -> None:
+    """Raise a TokenError unless a token has a next one."""
+    nothing = real is not None and _has_values(real) and not bool(real[:, 1:].any())
+    if tokens.shape[1] < 2 or nothing:
+        raise TokenError("A loss needs a next token to predict: give at least 2 tokens.")
+
+
+def _has_values(tensor: Tensor) -> bool:
+    fake = tensor.is_meta or isinstance(tensor, FakeTensor)
+    return not (fake or torch.compiler.is_compiling())
