@@ -69,7 +69,7 @@ def test_what_is_left_out_is_as_in_gpt2():
         (dict(attn_types=[["global"], "local"]), "'global' or 'local'"),
         (dict(attn_types=7), "attn_types=7"),
         (dict(seed="0"), "seed='0'"),
-        (dict(seed=2**70), "64 bits"),
+        (dict(seed=2**70), "2**63"),
         (dict(n_layer=2), "Nearest: 'n_layers'"),
         (dict(normalization_type="RMS"), "Here it is 'LN'"),
         (dict(normalization_type=None), "Here it is 'LN'"),

@@ -88,7 +88,6 @@ def test_neo_has_local_layers_no_scale_and_no_q_k_v_biases(folder):
         ({"bos_token_id": None, "eos_token_id": 2}, 2),
         ({"bos_token_id": None, "eos_token_id": None}, None),
         ({"bos_token_id": None}, None),  # the default, 50256, is not in this vocabulary
-        ({"bos_token_id": 99, "eos_token_id": 0}, 0),
     ],
 )
 def test_a_start_of_text_that_is_null_is_not_token_0(folder, given, bos):

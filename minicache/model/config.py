@@ -150,7 +150,9 @@ class HookedTransformerConfig:
         for name in names:
             value = getattr(self, name)
             if not _is_int(value) or value < 1:
-                raise ConfigError(f"{name}={value!r:.80}: it counts something, so give an int from 1.")
+                raise ConfigError(
+                    f"{name}={value!r:.80}: it counts something, so give an int from 1."
+                )
 
     def _one_init_range(self, init_range: float | None, initializer_range: Any) -> Any:
         """TransformerLens's name for `init_range`; below 0 it stands for a rule of its own."""
@@ -185,7 +187,7 @@ class HookedTransformerConfig:
         if types is None:
             return
         if not isinstance(types, list) or any(kind not in ("global", "local") for kind in types):
-            raise ConfigError(f"attn_types={types!r:.80}: give a list of 'global' and 'local'.")
+            raise ConfigError(f"attn_types={types!r:.80}: give a list, each 'global' or 'local'.")
         if len(types) != self.n_layers:
             raise ConfigError(
                 f"attn_types names {len(types)} layers, and n_layers={self.n_layers}."
