@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # pragma: no cover  # for type checkers and editors; _HOME sa
     from minicache import (
         analysis,
         autodiff,
+        bridge,
         cache,
         errors,
         harvest,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:  # pragma: no cover  # for type checkers and editors; _HOME sa
     )
     from minicache.analysis import patching
     from minicache.autodiff import toggle_autodiff
+    from minicache.bridge import wrap
     from minicache.cache import ActivationCache
     from minicache.errors import MinicacheError
     from minicache.hooks import HookedRootModule, HookPoint
@@ -51,6 +53,7 @@ _HOME = {
     "predict_saved_bytes": "memory",
     "saved_for_backward": "memory",
     "toggle_autodiff": "autodiff",
+    "wrap": "bridge",
 }
 __all__ = [
     "ActivationCache",
@@ -62,6 +65,7 @@ __all__ = [
     "Slice",
     "analysis",
     "autodiff",
+    "bridge",
     "cache",
     "compare_modes",
     "errors",
@@ -76,6 +80,7 @@ __all__ = [
     "saved_for_backward",
     "slices",
     "toggle_autodiff",
+    "wrap",
 ]
 
 

@@ -61,8 +61,8 @@ class Writes(NamedTuple):
 def head_writes(cache: Cached, block: int, positions: Slice) -> Writes:
     """Each head's z, and its slice of W_O."""
     attn: AttentionWeights = cache.model.mod_dict[f"blocks.{block}.attn"]
+    labels = [f"L{block}H{head}" for head in range(len(attn.W_O))]  # or says why there are none
     z = positions.apply(cache["z", block], dim=-3)
-    labels = [f"L{block}H{head}" for head in range(len(attn.W_O))]
     return _writes(cache, f"blocks.{block}.ln1_post", positions, z, attn.W_O, attn.b_O, labels)
 
 

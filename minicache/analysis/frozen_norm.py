@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from minicache.analysis.protocols import Cached, Norm
-from minicache.errors import ArgumentValueError, BatchSizeError, ShapeError
+from minicache.errors import ArgumentValueError, BatchSizeError, ConfigError, ShapeError
 from minicache.slices import Slice, SliceInput
 
 __all__ = ["FrozenNorm", "GivenStack", "Stack", "fit", "normalise"]
@@ -51,8 +51,11 @@ class FrozenNorm:
 
         Raises:
             MissingActivationError: the cache does not hold its scale.
+            ConfigError: the model has no such normalisation.
             BatchSizeError: a slice of the batch, and the cache has no batch axis.
         """
+        if name not in cache.model.mod_dict:
+            raise ConfigError(f"No normalisation of this model reads the stream at {name!r}.")
         norm: Norm = cache.model.mod_dict[name]
         items = Slice.of(batch_slice)
         if items.mode != "identity" and not cache.has_batch_dim:

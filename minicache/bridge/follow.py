@@ -1,0 +1,384 @@
+"""Follow the residual stream through a forward pass of any decoder: additions say what it is.
+
+A decoder's blocks hand one tensor on, and add to it. So the stream is the tensor that went into
+block 0, and then what each addition gives of which one operand is the stream. The other operand is
+what was written. `Follow` watches torch's functions for such additions; `Run` also shows every
+activation that a plan has found to its hook point, where the hooks may replace it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from minicache.errors import ConfigError, HookError, ShapeError
+from minicache.hooks import HookPoint
+
+if TYPE_CHECKING:  # pragma: no cover  # for types only: probe.py builds on this module
+    from minicache.bridge.probe import Plan, Site
+
+__all__ = ["KINDS", "Follow", "Run"]
+
+View: TypeAlias = Callable[[Tensor], Tensor]
+# (module, hook before it, hook behind it)
+ModuleHooks: TypeAlias = tuple[nn.Module, Callable[..., Any] | None, Callable[..., Any] | None]
+
+# What a function does, by its name: torch has several functions of each.
+_NAMES: Final = {
+    "add": "add add_",
+    "matmul": "matmul bmm baddbmm",
+    "softmax": "softmax",
+    "sdpa": "scaled_dot_product_attention",
+    "mul": "mul mul_",
+    "div": "div div_",
+    "same": "to type type_as float double half bfloat16 cpu cuda contiguous clone view view_as "
+    "reshape dropout __getitem__",
+    "shape": "transpose permute expand unsqueeze squeeze flatten",
+}
+KINDS: Final = {name: kind for kind, names in _NAMES.items() for name in names.split()}
+
+
+class Follow(TorchFunctionMode):
+    """A torch function mode that knows, at each call, which tensors are the stream.
+
+    Attributes:
+        layer: The block that runs now; None outside of the blocks.
+        stream: The tensors that hold the stream now: what an addition gave, and views of it.
+        count: How many functions of each kind this block has called.
+        is_paused: While a hook runs: what that adds is not the model's doing.
+    """
+
+    def __init__(self, blocks: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.blocks = list(blocks)
+        self.layer: int | None = None
+        self.stream: list[Tensor] = []
+        self.count: Counter[str] = Counter()
+        self.is_paused = False
+
+    def holds(self, value: object) -> bool:
+        return any(value is one for one in self.stream)
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if self.is_paused:
+            return func(*args, **kwargs)
+        kind = KINDS.get(func.__name__, func.__name__)
+        if kind == "add" and self.layer is not None:
+            operands = (*args, *(kwargs[name] for name in ("input", "other") if name in kwargs))
+            if any(self.holds(one) for one in operands):
+                return self.write(func, operands, kwargs.get("alpha", 1))
+        out = self.call(func, kind, args, kwargs)
+        self.count[kind] += 1
+        if kind == "same" and self.holds(args[0]) and out.numel() == args[0].numel():
+            self.stream.append(out)
+        return out
+
+    def call(self, func: Any, kind: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run a function that adds nothing to the stream."""
+        raise NotImplementedError
+
+    def write(self, func: Any, operands: tuple[Any, ...], alpha: float) -> Tensor:
+        """Run an addition to the stream. What it gives is the stream from now on."""
+        raise NotImplementedError
+
+    def enter(self, layer: int, stream: Tensor) -> Tensor:
+        """Begin a block: the stream as it is to read it."""
+        raise NotImplementedError
+
+    @contextmanager
+    def on(self, sites: Iterable[ModuleHooks] = ()) -> Iterator[None]:
+        """Follow what this thread runs in a `with` block, with hooks on modules."""
+        me = threading.get_ident()
+
+        def mine(hook: Callable[..., Any]) -> Callable[..., Any]:
+            return lambda *args: hook(*args) if threading.get_ident() == me else None
+
+        bounds = [
+            (block, partial(self._before, layer), partial(self._behind, layer))
+            for layer, block in enumerate(self.blocks)
+        ]
+        with ExitStack() as stack:
+            for module, before, behind in (*bounds, *sites):
+                if before:
+                    handle = module.register_forward_pre_hook(mine(before), with_kwargs=True)
+                    stack.callback(handle.remove)
+                if behind:
+                    handle = module.register_forward_hook(mine(behind), with_kwargs=True)
+                    stack.callback(handle.remove)
+            with self:
+                yield
+
+    def _before(self, layer: int, block: nn.Module, args: Any, kwargs: dict[str, Any]) -> Any:
+        found = next((v for v in (*args, *kwargs.values()) if self._begins(layer, v)), None)
+        if found is None:
+            raise ConfigError(
+                f"Block {layer} is not given what block {layer - 1} left in the residual stream: "
+                f"it was changed in between, and not by an addition."
+            )
+        self.layer, self.stream = layer, [found]
+        self.count.clear()
+        new = self.enter(layer, found)
+        self.stream.append(new)
+        args = tuple(new if value is found else value for value in args)
+        return args, {name: new if v is found else v for name, v in kwargs.items()}
+
+    def _begins(self, layer: int, value: object) -> bool:
+        if layer:
+            return self.holds(value)
+        return isinstance(value, Tensor) and value.is_floating_point()
+
+    def _behind(self, layer: int, block: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        if not self.holds(output if isinstance(output, Tensor) else output[0]):
+            raise ConfigError(
+                f"Block {layer} ends with something else than the residual stream that its "
+                f"additions made: it normalises or scales the stream in place, or a fused "
+                f"operation adds to it. Such a stream is no sum of parts."
+            )
+        self.layer = None
+
+
+class Run(Follow):
+    """A forward pass with hooks: each activation is shown to its hook point where it passes."""
+
+    def __init__(
+        self,
+        blocks: Iterable[nn.Module],
+        plan: Plan,
+        points: Mapping[str, HookPoint],
+        batch_and_pos: torch.Size,
+    ) -> None:
+        super().__init__(blocks)
+        self.plan, self.points, self.lead = plan, points, batch_and_pos
+        self.sums: dict[int, tuple[Tensor, ...]] = {}  # a sum, and what it is the sum of
+
+    @property
+    def site(self) -> Site:
+        return self.plan.sites[cast(int, self.layer)]
+
+    def point(self, name: str) -> HookPoint | None:
+        return self.points.get(name if self.layer is None else f"blocks.{self.layer}.{name}")
+
+    def show(
+        self, name: str, tensor: Tensor, view: View | None = None, back: View | None = None
+    ) -> Tensor:
+        """Let hooks see a tensor, and perhaps replace it; without hooks, the tensor itself.
+
+        Args:
+            view: From the model's shape to the hook point's; if left out, to [batch, pos, ..].
+            back: From the hook point's shape to the model's.
+        """
+        point = self.point(name)
+        if point is None:
+            return tensor
+        was, self.is_paused = self.is_paused, True
+        try:
+            seen = view(tensor) if view else self.by_position(tensor)
+            new = point(seen)
+            if new is seen:
+                return tensor
+            if new.shape != seen.shape:
+                raise ShapeError(
+                    f"A hook at {point.name!r} was given shape {tuple(seen.shape)} and returned "
+                    f"{tuple(new.shape)}. Return the shape that was given."
+                )
+            return back(new) if back else new.reshape(tensor.shape)
+        finally:
+            self.is_paused = was
+
+    def by_position(self, tensor: Tensor) -> Tensor:
+        """[batch, pos, ..], also where the model has both in one axis."""
+        return tensor if tensor.shape[:2] == self.lead else tensor.reshape(*self.lead, -1)
+
+    def show_stream(self, name: str, tensor: Tensor) -> Tensor:
+        """`show`. Where the model adds in place, a copy: what was seen stays as it was."""
+        if not self.plan.in_place:
+            return self.show(name, tensor)
+        copy = tensor.clone()
+        new = self.show(name, copy)
+        return tensor if new is copy else tensor.copy_(new)
+
+    def show_sum(self, names: Iterable[str], total: Tensor) -> Tensor:
+        """Show what a tensor is the sum of, one by one; it is added up again if one changed."""
+        if id(total) not in self.sums:
+            raise HookError(
+                f"No sum of {' and '.join(names)} was seen where there was one when this model was "
+                f"wrapped. In training mode, dropout hides it: call model.eval() first."
+            )
+        parts = self.sums[id(total)][:2]
+        new = [
+            self.show(name, part, lambda t: t.expand_as(total), lambda t: t)
+            if part.shape != total.shape
+            else self.show(name, part)
+            for name, part in zip(names, parts, strict=True)
+        ]
+        return total if all(map(is_same, new, parts)) else (new[0] + new[1]).to(total.dtype)
+
+    def enter(self, layer: int, stream: Tensor) -> Tensor:
+        self.added = 0
+        if layer == 0:
+            self.layer = None
+            embeds = self.plan.embeds
+            one = len(embeds) == 1
+            stream = self.show_stream(embeds[0], stream) if one else self.show_sum(embeds, stream)
+            self.layer = 0
+        return self.show_stream("hook_resid_pre", stream)
+
+    def write(self, func: Any, operands: tuple[Any, ...], alpha: float) -> Tensor:
+        if self.added == len(self.site.writes):
+            raise HookError(f"Block {self.layer} adds more often to the stream than when wrapped.")
+        names, self.added = self.site.writes[self.added], self.added + 1
+        side = 1 if self.holds(operands[0]) else 0
+        given = operands[side]
+        one = len(names) == 1
+        new = self.show_stream(names[0], given) if one else self.show_sum(names, given)
+        out = func(*((operands[0], new) if side else (new, operands[1])))
+        is_last = self.added == len(self.site.writes)
+        self.stream = [out]
+        if is_last or self.site.has_mid:
+            out = self.show_stream("hook_resid_post" if is_last else "hook_resid_mid", out)
+            self.stream.append(out)
+        return cast(Tensor, out)
+
+    def call(self, func: Any, kind: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if kind == "add" and all(isinstance(one, Tensor) for one in args):
+            # An addition in place would change what is kept of its operand.
+            left = args[0].clone() if func.__name__ == "add_" else args[0]
+            out = func(*args, **kwargs)
+            self.sums[id(out)] = (left, args[1], out)
+            return out
+        found = None if self.layer is None else self.site.calls.get((kind, self.count[kind]))
+        if found is None:
+            out = func(*args, **kwargs)
+            if kind == "same" and id(args[0]) in self.sums:
+                self.sums[id(out)] = (*self.sums[id(args[0])], out)
+            return out
+        if found == "sdpa":
+            return self._sdpa(func, args, kwargs)
+        if found == "softmax":
+            return self._softmax(func, args, kwargs)
+        tensors = [name for name, value in kwargs.items() if isinstance(value, Tensor)]
+        *first, left, right = (*args, *map(kwargs.pop, tensors))
+        if found == "scores":
+            left, right = self.show_heads("q", left), self.show_heads("k", right.mT).mT
+        else:
+            right = self.show_heads("v", right)
+        return func(*first, left, right, **kwargs)
+
+    def show_heads(self, name: str, tensor: Tensor) -> Tensor:
+        """Show [batch, head, pos, d] as [batch, pos, head, d], of shared heads each once."""
+        groups = 1 if name == "q" else self.site.groups
+        heads = (self.lead[0], -1, *tensor.shape[-2:])
+        return self.show(
+            f"attn.hook_{name}",
+            tensor,
+            lambda t: t.reshape(heads)[:, ::groups].transpose(1, 2),
+            lambda t: t.transpose(1, 2).repeat_interleave(groups, 1).reshape(tensor.shape),
+        )
+
+    def _softmax(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+        """A softmax over keys: before it the scores, behind it the pattern."""
+
+        def show(name: str, tensor: Tensor, hidden: float) -> Tensor:
+            keys = self.lead[1]  # a last column may be a sink, which is no key
+
+            def view(t: Tensor) -> Tensor:
+                t = t.reshape(self.lead[0], -1, *t.shape[-2:])[..., :keys]
+                return t.masked_fill(t <= hidden, -torch.inf) if hidden else t
+
+            def back(t: Tensor) -> Tensor:
+                return torch.cat([t.reshape(*tensor.shape[:-1], keys), tensor[..., keys:]], -1)
+
+            return self.show(name, tensor, view, back)
+
+        scores = show("attn.hook_attn_scores", args[0], torch.finfo(args[0].dtype).min / 2)
+        return show("attn.hook_pattern", func(scores, *args[1:], **kwargs), 0)
+
+    def _sdpa(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+        """Torch's fused attention: scores and pattern are computed beside it, for hooks alone."""
+        names = ("attn_mask", "dropout_p", "is_causal")
+        given = {**dict(zip(names, args[3:], strict=False)), **kwargs}
+        query, key, value = map(self.show_heads, "qkv", args[:3])
+        if not self.point("attn.hook_attn_scores") and not self.point("attn.hook_pattern"):
+            return cast(Tensor, func(query, key, value, **given))
+        keys, values = (t.repeat_interleave(query.shape[1] // t.shape[1], 1) for t in (key, value))
+        scores = query @ keys.mT * (given.get("scale") or query.shape[-1] ** -0.5)
+        mask = given.get("attn_mask")
+        if given.get("is_causal"):
+            mask = scores.new_ones(scores.shape[-2:], dtype=torch.bool).tril()
+        if mask is not None and mask.dtype != torch.bool:
+            scores, mask = scores + mask, mask > torch.finfo(mask.dtype).min / 2
+        scores = scores if mask is None else scores.masked_fill(~mask, -torch.inf)
+        seen = self.show("attn.hook_attn_scores", scores, is_itself, is_itself)
+        pattern = seen.softmax(-1, torch.promote_types(seen.dtype, torch.float32)).to(query)
+        new = self.show("attn.hook_pattern", pattern, is_itself, is_itself)
+        if seen is scores and new is pattern:
+            return cast(Tensor, func(query, key, value, **given))
+        return new @ values
+
+    def sites(self) -> Iterator[ModuleHooks]:
+        """Hooks on the modules that take, or give, an activation with a hook point."""
+        for layer, site in enumerate(self.plan.sites):
+            for name, norm in site.norms.items():
+                yield norm, None, partial(self._norm, layer, name)
+            if site.out:
+                yield site.out.module, partial(self._input, layer, "attn.hook_z"), None
+            if site.down:
+                yield site.down.module, partial(self._input, layer, "mlp.hook_post"), None
+            if site.up:
+                yield site.up, None, partial(self._output, layer, "mlp.hook_pre")
+        yield self.plan.final, None, partial(self._norm, None, "ln_final")
+        yield self.plan.unembed[0].module, partial(self._input, None, "unembed.hook_in"), None
+        if self.plan.is_capped:
+            last = self.plan.unembed[-1].module
+            yield last, None, partial(self._output, None, "unembed.hook_out")
+
+    def _input(
+        self, layer: int | None, name: str, module: nn.Module, args: tuple[Any, ...], kwargs: Any
+    ) -> Any:
+        if layer != self.layer:
+            return None
+        heads = self.site.heads if name == "attn.hook_z" else None
+        view = (lambda t: t.reshape(*self.lead, *heads)) if heads else None
+        return (self.show(name, args[0], view), *args[1:]), kwargs
+
+    def _output(
+        self, layer: int | None, name: str, module: nn.Module, args: Any, kwargs: Any, output: Any
+    ) -> Any:
+        return self.show(name, output) if layer == self.layer else None
+
+    def _norm(
+        self, layer: int | None, name: str, module: nn.Module, args: Any, kwargs: Any, y: Tensor
+    ) -> Tensor | None:
+        points = [self.point(f"{name}.hook_{what}") for what in ("scale", "normalized")]
+        if layer != self.layer or not any(points):
+            return None
+        self.is_paused = True
+        frozen = self.plan.frozen(module, y)
+        x = args[0].to(frozen.w)
+        scale = frozen.scale(x, y.to(x)).to(y)
+        seen = self.show(f"{name}.hook_scale", scale)
+        normalized = (frozen.centre(x) / seen).to(y)
+        new = self.show(f"{name}.hook_normalized", normalized)
+        self.is_paused = False
+        if seen is scale and new is normalized:
+            return None
+        return (new * frozen.w + frozen.b).to(y)
+
+
+def is_same(one: object, other: object) -> bool:
+    return one is other
+
+
+def is_itself(tensor: Tensor) -> Tensor:
+    return tensor

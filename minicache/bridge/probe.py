@@ -1,0 +1,468 @@
+"""Find out, by one traced pass and a few questions, where a decoder's activations are.
+
+`Trace` follows one pass on random tokens and notes which call made which tensor. `make_plan` walks
+back from each write to what made it. What cannot be read off is asked: a norm is a linear map once
+its scale is held fixed, so a few vectors tell whether it centres, its weight (`w` or `1 + w`) and
+its bias. What is not there, or not linear, is refused, and the reason is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+from minicache.bridge.follow import Follow, ModuleHooks
+from minicache.errors import ConfigError
+
+__all__ = ["Frozen", "Linear", "Node", "Plan", "Site", "Trace", "make_plan", "probe_norm"]
+
+
+@dataclass(eq=False)
+class Node:
+    """One tensor of a traced pass, and what made it.
+
+    Attributes:
+        kind: As in `KINDS`, or the function's own name, `"module"` (one without children),
+            `"stream"` (an addition to it, or its start), or `"given"`.
+        at: Which call of its kind in its block it was.
+        inner: Of a module: its last call.
+    """
+
+    kind: str
+    value: Tensor
+    inputs: list[Node] = field(default_factory=list)
+    args: list[Any] = field(default_factory=list)
+    at: int = 0
+    module: nn.Module | None = None
+    inner: Node | None = None
+
+    def root(self) -> Node:
+        """This, before it was viewed or moved."""
+        return self.inputs[0].root() if self.kind == "same" else self
+
+    def ancestors(self) -> Iterator[Node]:
+        """This and what it was made from, the nearest first, as far back as the stream."""
+        queue, seen = [self], {self}
+        for node in queue:
+            yield node
+            new = [one for one in node.inputs if node.kind != "stream" and one not in seen]
+            queue += dict.fromkeys(new)
+            seen.update(new)
+
+
+class Trace(Follow):
+    """Follow one pass over a batch of two, and note every call.
+
+    Item 1 is made equal to item 0 but for position 0, at block 0 and after each write. So a write
+    whose items differ at another position has looked at position 0: it mixes positions, as
+    attention does and an MLP does not.
+    """
+
+    def __init__(self, blocks: Iterable[nn.Module]) -> None:
+        super().__init__(blocks)
+        self.nodes: dict[int, Node] = {}
+        self.writes: list[list[Node]] = [[] for _ in self.blocks]
+        self.states: list[Node] = []  # the stream at block 0, and after each write
+        self.start: Node | None = None
+        self.in_place = False
+
+    def node(self, value: Tensor) -> Node:
+        return self.nodes.setdefault(id(value), Node("given", value))
+
+    def call(self, func: Any, kind: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        flat = tree_leaves((args, kwargs))
+        inputs = [self.node(value) for value in flat if isinstance(value, Tensor)]
+        name = func.__name__
+        in_place = name.endswith("_") and not name.endswith("__") and inputs
+        if in_place:
+            inputs[0].value = inputs[0].value.clone()
+        out = func(*args, **kwargs)
+        for one in tree_leaves(out):
+            if isinstance(one, Tensor) and (in_place or not any(one is v for v in flat)):
+                whole = kind != "same" or one.numel() == inputs[0].value.numel()
+                made = Node(kind if whole else name, one, inputs, flat, self.count[kind])
+                self.nodes[id(one)] = made
+        return out
+
+    def write(self, func: Any, operands: tuple[Any, ...], alpha: float) -> Tensor:
+        written = operands[1 if self.holds(operands[0]) else 0]
+        if not isinstance(written, Tensor) or self.holds(written) or alpha != 1:
+            raise ConfigError(
+                f"Block {self.layer} adds something else to the residual stream than an activation."
+            )
+        node = self.node(written)
+        node.value = written.clone()
+        self.writes[self.layer or 0].append(node)
+        self.in_place |= func.__name__ == "add_"
+        return self.disturbed(func(*operands), [node])
+
+    def enter(self, layer: int, stream: Tensor) -> Tensor:
+        if layer:
+            return stream
+        self.start = self.node(stream)
+        return self.disturbed(stream.clone(), [])
+
+    def disturbed(self, stream: Tensor, made_of: list[Node]) -> Tensor:
+        """The stream from now on: item 1 as item 0, but for position 0."""
+        items = stream.view(2, -1, stream.shape[-1])
+        noise = torch.linspace(-3, 2, stream.shape[-1]).roll(7 * len(self.states)).to(stream)
+        items[1] = items[0]
+        items[1, 0] = noise * (items[0].std() + 1e-3)
+        self.stream = [stream]
+        self.states.append(Node("stream", stream, made_of))
+        self.nodes[id(stream)] = self.states[-1]
+        return stream
+
+    def mixes(self, node: Node) -> bool:
+        """Whether a tensor depends on other positions of the stream than its own."""
+        one, other = node.value.float().view(2, -1, node.value.shape[-1])[:, 1:]
+        return bool((one - other).abs().max() > 0.02 * one.abs().max())
+
+    def sites(self, model: nn.Module) -> Iterator[ModuleHooks]:
+        """Hooks that note what each module without children gave."""
+        return ((m, None, self._note) for m in model.modules() if not list(m.children()))
+
+    def _note(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        given = next((v for v in (*args, *kwargs.values()) if isinstance(v, Tensor)), None)
+        inner = self.nodes.get(id(output))
+        if given is not None and inner and output is not given and inner.kind != "softmax":
+            made = Node("module", output, [self.node(given)], [given], 0, module, inner)
+            self.nodes[id(output)] = made
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A norm as a linear map: y = w * (x - its mean, if it centres) / scale + b."""
+
+    w: Tensor
+    b: Tensor
+    eps: float
+    centred: bool
+
+    def centre(self, x: Tensor) -> Tensor:
+        return x - x.mean(-1, keepdim=True) if self.centred else x
+
+    def scale(self, x: Tensor, y: Tensor) -> Tensor:
+        """What a norm that made `y` of `x` divided by: [.., 1]."""
+        above = self.centre(x) * self.w
+        scale: Tensor = torch.linalg.vecdot(above, above) / torch.linalg.vecdot(above, y - self.b)
+        return scale.nan_to_num(1.0)[..., None]
+
+
+@torch.no_grad()
+def probe_norm(module: nn.Module, like: Tensor) -> Frozen | None:
+    """Feed a module a few vectors, of the width of `like`: it as a norm, or None if it is none."""
+    own = next(module.parameters(), like)
+    dtype, device = own.dtype, like.device if own.is_meta else own.device
+    signs = 1.0 - 2 * (torch.arange(like.shape[-1], dtype=torch.float64) % 2)
+    signs[-3:] += torch.tensor([0.0, 2.0, -3.0]) * (len(signs) % 2)  # so that their mean is 0
+    other = torch.linspace(-1, 2, len(signs), dtype=torch.float64).sin() * 2
+    large = signs * (2**6 if dtype == torch.float16 else 2**20)  # so that eps does not count
+    rows = torch.stack([large, -large, large + 2 * large.abs().max(), other, signs * 2.0**-10])
+    rows = rows.to(device, dtype)
+    try:
+        y = module.forward(rows[None])[0].to(torch.promote_types(dtype, torch.float32))
+    except Exception:
+        return None  # it takes no such vectors: it is no norm
+    x, precision = rows.to(y), max(1e-5, 8 * torch.finfo(dtype).eps)
+    if y.shape != x.shape or not y.isfinite().all():
+        return None
+    b, odd, size = (y[0] + y[1]) / 2, (y[0] - y[1]) / 2, y.abs().max()
+    w = odd * x[0].square().mean().sqrt() / x[0]
+    centred = bool((y[2] - y[0]).abs().max() <= precision * size)
+    norm = Frozen(w, b, 0.0, centred)
+    eps = norm.scale(x[4], y[4]).square() - x[4].square().mean()
+    norm = Frozen(w, b, float(eps.clamp_min(0)), centred)
+    again = norm.centre(x) * w / norm.scale(x, y) + b
+    return norm if (again - y).abs().max() <= precision * size else None
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A linear map of the model, and the factor behind it. Its weight is read where it is."""
+
+    module: Any
+    is_transposed: bool
+    factor: float = 1.0
+
+    def weight(self) -> Tensor:
+        """[in, out]"""
+        weight: Tensor = self.module.weight.detach()
+        weight = weight.T if self.is_transposed else weight
+        return weight if self.factor == 1 else weight * self.factor
+
+    def bias(self) -> Tensor:
+        weight = self.weight()
+        bias: Tensor | None = getattr(self.module, "bias", None)
+        return weight.new_zeros(weight.shape[1]) if bias is None else bias.detach() * self.factor
+
+
+@dataclass
+class Site:
+    """Where one block's activations are.
+
+    Attributes:
+        writes: The names of what each addition adds to the stream: two, where it adds a sum.
+        has_mid: Something reads the stream between two writes.
+        norms: `ln1` and `ln2` before attention and MLP; `ln1_post` and `ln2_post` behind.
+        out, down: The last linear map of attention and MLP. `up`: the MLP's first, without a gate.
+        heads: How many, and how wide z is. `groups`: how many of them share one key.
+        calls: Which call of which kind is `sdpa`, or `scores`, `softmax` and `mix`.
+    """
+
+    writes: list[tuple[str, ...]]
+    has_mid: bool = False
+    norms: dict[str, nn.Module] = field(default_factory=dict)
+    out: Linear | None = None
+    down: Linear | None = None
+    up: nn.Module | None = None
+    heads: tuple[int, int] = (0, 0)
+    groups: int = 1
+    calls: dict[tuple[str, int], str] = field(default_factory=dict)
+
+
+@dataclass
+class Plan:
+    """Where a model's activations are. `refused` has a reason for each that is not offered."""
+
+    sites: list[Site]
+    embeds: tuple[str, ...]
+    in_place: bool
+    final: nn.Module
+    unembed: list[Linear]
+    is_capped: bool
+    refused: dict[str, str]
+    known: dict[nn.Module, tuple[Any, Frozen]] = field(default_factory=dict)
+
+    def frozen(self, norm: nn.Module, like: Tensor) -> Frozen:
+        """A norm as it is now. It is asked again when its parameters have changed."""
+        state = [(p.data_ptr(), p._version, p.dtype, p.device) for p in norm.parameters()]
+        if norm not in self.known or self.known[norm][0] != state:
+            found = probe_norm(norm, like)
+            if found is None:
+                raise ConfigError(f"{type(norm).__name__} is not linear after its scale any more.")
+            self.known[norm] = (state, found)
+        return self.known[norm][1]
+
+
+class RefusedError(Exception):
+    """Why an activation is not offered."""
+
+
+def make_plan(trace: Trace, logits: Tensor, ids: Tensor) -> Plan:
+    """Read a trace.
+
+    Raises:
+        ConfigError: the model adds in a way, or reads its stream in a way, that has no names.
+    """
+    refused: dict[str, str] = {}
+    states = iter(trace.states[1:])
+    sites = [_site(trace, layer, states, refused) for layer in range(len(trace.blocks))]
+    try:
+        final, unembed, is_capped = _unembedding(trace.node(logits))
+    except RefusedError as error:
+        raise ConfigError(
+            f"Logits are to be a norm and linear maps of the stream: {error}."
+        ) from None
+    return Plan(sites, _embeds(trace, ids), trace.in_place, final, unembed, is_capped, refused)
+
+
+def _embeds(trace: Trace, ids: Tensor) -> tuple[str, ...]:
+    """Block 0 is given the tokens' embeddings, or the sum of theirs and the positions'."""
+    assert trace.start is not None
+    start, names = trace.start.root(), ("hook_embed", "hook_pos_embed")
+    of_tokens = [any(n.value is ids for n in node.ancestors()) for node in start.inputs]
+    if start.kind == "add" and sorted(of_tokens) == [False, True]:
+        return names if of_tokens[0] else names[::-1]
+    return names[:1]
+
+
+def _site(trace: Trace, layer: int, states: Iterator[Node], refused: dict[str, str]) -> Site:
+    added = _named(trace, layer)
+    after = [next(states) for _ in added]
+    site = Site([tuple(f"hook_{name}_out" for name in names) for names in added])
+    written = {name: node for names in added for name, node in names.items()}
+    if len(added) == 2:
+        site.has_mid = any(n.root() is after[0] for w in added[1].values() for n in w.ancestors())
+    for name, z, ln in (("attn", "attn.hook_z", "ln1"), ("mlp", "mlp.hook_post", "ln2")):
+        if name not in written:
+            refused[f"blocks.{layer}.hook_{name}_out"] = "the block adds none to the stream"
+            continue
+        reader = _reader(written[name])
+        if reader and reader not in site.norms.values():
+            site.norms[ln] = reader
+        try:
+            linear, norm, source = _made_by(written[name])
+            if name == "attn":
+                _find_heads(site, source)
+                site.out = linear
+            else:
+                site.down, site.up = linear, _up(source)
+            if norm:
+                site.norms[f"{ln}_post"] = norm
+        except RefusedError as error:
+            refused[f"blocks.{layer}.{z}"] = str(error)
+    return site
+
+
+def _named(trace: Trace, layer: int) -> list[dict[str, Node]]:
+    """What each addition of a block adds, by name. A sum of both is taken apart."""
+    added = trace.writes[layer]
+    mixes = [trace.mixes(node) for node in added]
+    if len(added) == 1:
+        parts = added[0].root().inputs if added[0].root().kind == "add" else []
+        if [part.value.shape for part in parts] == [added[0].value.shape] * 2:
+            names = ["attn" if trace.mixes(part) else "mlp" for part in parts]
+            if len(set(names)) == 2:
+                return [dict(zip(names, parts, strict=True))]
+        return [{"attn" if mixes[0] else "mlp": added[0]}]
+    if len(added) > 2:
+        raise ConfigError(
+            f"Block {layer} adds to the residual stream {len(added)} times, and there are names "
+            f"for two: what attention adds, and what an MLP adds."
+        )
+    names = ["mlp", "attn"] if mixes == [False, True] else ["attn", "mlp"]
+    return [{name: node} for name, node in zip(names, added, strict=False)]
+
+
+def _reader(written: Node) -> nn.Module | None:
+    """The norm through which all that made a write reads the stream, if there is one."""
+    nodes = [node for node in written.ancestors() if node.root().kind != "stream"]
+    readers = [n for n in nodes if any(one.root().kind == "stream" for one in n.inputs)]
+    modules = {node.module for node in readers}
+    module = modules.pop() if len(modules) == 1 else None
+    return module if module and probe_norm(module, written.value) else None
+
+
+def _steps(node: Node) -> Iterator[tuple[str, Any, Node]]:
+    """Back from a tensor, through factors, norms and linear maps: (kind, which, its input)."""
+    while node.root().kind != "stream" and node.inputs:
+        source = node.inputs[0]
+        if linear := _linear(node):
+            yield "linear", linear, source
+        elif node.module and probe_norm(node.module, node.value):
+            yield "norm", node.module, source
+        elif factor := _factor(node):
+            yield "factor", factor, source
+        elif node.kind != "same":
+            yield "other", type(node.module).__name__ if node.module else node.kind, source
+        node = source
+
+
+def _linear(node: Node) -> Linear | None:
+    inner, weight = node.inner, getattr(node.module, "weight", None)
+    while inner and inner.kind in ("same", "add"):  # views, and a bias
+        inner = inner.inputs[0]
+    if inner is None or not isinstance(weight, Tensor) or weight.ndim != 2:
+        return None
+    plain = any(value is weight for value in inner.args)
+    is_transposed = inner.kind == "linear" or (inner.kind == "matmul" and not plain)
+    return Linear(node.module, is_transposed) if inner.kind in _PRODUCTS else None
+
+
+_PRODUCTS = ("linear", "addmm", "matmul")
+
+
+def _factor(node: Node) -> float | None:
+    """The number by which a call multiplies its input."""
+    numbers = [v for v in node.args if not isinstance(v, Tensor) or v.numel() == 1]
+    if node.kind not in ("mul", "div") or len(node.args) != 2 or numbers != node.args[1:]:
+        return None
+    return 1 / float(numbers[0]) if node.kind == "div" else float(numbers[0])
+
+
+def _made_by(written: Node) -> tuple[Linear, nn.Module | None, Node]:
+    """The last linear map before a write, the norm behind it, and the linear map's input."""
+    factor, norm = 1.0, None
+    for kind, which, source in _steps(written):
+        if kind == "linear":
+            return Linear(which.module, which.is_transposed, factor), norm, source
+        if kind == "other" or (kind == "norm" and norm):
+            raise RefusedError(f"{which} stands between a last linear map and the stream")
+        norm, factor = (which, factor) if kind == "norm" else (norm, factor * which)
+    raise RefusedError("no linear map made what is added to the stream")
+
+
+def _unembedding(logits: Node) -> tuple[nn.Module, list[Linear], bool]:
+    """The final norm, the linear maps behind it, and whether what they give is capped."""
+    linears: list[Linear] = []
+    factor, is_capped = 1.0, False
+    for kind, which, source in _steps(logits):
+        if kind == "factor":
+            factor *= which
+        elif kind == "linear":
+            linears.insert(0, which)
+        elif kind == "norm" and linears and source.root().kind == "stream":
+            linears[-1] = Linear(linears[-1].module, linears[-1].is_transposed, factor)
+            return which, linears, is_capped
+        elif linears:
+            raise RefusedError(f"{which} stands between the stream and the unembedding")
+        else:  # a cap keeps small values as they are: factors on both sides count
+            is_capped = True
+    raise RefusedError("no norm reads the stream behind the last block")
+
+
+def _find_heads(site: Site, z: Node) -> None:
+    """Find the attention that made z: its heads, and the calls in which they meet."""
+    mix = next((n for n in z.ancestors() if n.kind == "sdpa" or _softmax(n)), None)
+    if mix is None:
+        raise RefusedError("no softmax over keys made it: this mixer is not attention")
+    pos, d_head = mix.value.shape[-2:]
+    beside = mix.value.reshape(2, -1, pos, d_head).transpose(1, 2).reshape(2, pos, -1)
+    width = z.value.shape[-1]
+    if width != beside.shape[-1] or not _is_layout(z, beside):
+        raise RefusedError("its heads do not stand side by side before the last linear map")
+    site.heads = (width // d_head, d_head)
+    softmax = _softmax(mix)
+    if softmax is None:
+        site.calls[mix.kind, mix.at] = "sdpa"
+        values = mix.inputs[2].value
+    else:
+        scores = next((n for n in softmax.ancestors() if n.kind == "matmul"), softmax)
+        for node, name in ((scores, "scores"), (softmax, "softmax"), (mix, "mix")):
+            site.calls[node.kind, node.at] = name
+        values = mix.inputs[1].value
+    site.groups = _shared(values.reshape(2, -1, *values.shape[-2:]), site.heads[0])
+
+
+def _is_layout(node: Node, beside: Tensor) -> bool:
+    """Whether a tensor is `beside`, or made of it by gates, factors and norms."""
+    if node.value.numel() != beside.numel() or node.kind == "stream":
+        return False
+    if torch.equal(node.value.reshape(beside.shape), beside):
+        return True
+    elementwise = node.kind in ("same", "mul", "div", "module")
+    return elementwise and any(_is_layout(one, beside) for one in node.inputs)
+
+
+def _shared(values: Tensor, n_heads: int) -> int:
+    """How many heads in a row are given the same values."""
+    for size in range(n_heads, 1, -1):
+        if values.shape[1] == n_heads and n_heads % size == 0:
+            grouped = values.reshape(2, -1, size, *values.shape[-2:])
+            if torch.equal(grouped, grouped[:, :, :1].expand_as(grouped)):
+                return size
+    return 1
+
+
+def _softmax(mix: Node) -> Node | None:
+    """The softmax over [.., query, key] with which a product mixes values."""
+    node = mix.inputs[0] if mix.kind == "matmul" and mix.inputs else mix
+    while node.kind in ("same", "shape", "__getitem__") and node.inputs:
+        node = node.inputs[0]
+    return node if node.kind == "softmax" and node.value.ndim >= 3 else None
+
+
+def _up(post: Node) -> nn.Module | None:
+    """The linear map before an MLP's activation function, where nothing else meets it."""
+    for node in post.ancestors():
+        if _linear(node):
+            return node.module
+        if len(node.inputs) != 1:
+            return None
+    return None

@@ -1,0 +1,250 @@
+"""A wrapped model is used as `HookedTransformer` is, and the model under it stays as it was."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import minicache
+from minicache.errors import ArgumentTypeError, ConfigError, ShapeError, TokenError
+from tests.bridge.families import tiny_model
+from tests.bridge.test_laws import assert_near, world
+
+
+def test_importing_minicache_does_not_import_transformers() -> None:
+    code = "import sys, minicache; minicache.wrap; sys.exit('transformers' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+TOKENS = torch.randint(3, 67, (2, 9), generator=torch.Generator().manual_seed(2))
+# Of each kind of block one: sequential, sums of two writes, norms behind a write, factors.
+TEN = "bloom cohere falcon gemma2 gpt2 gpt_neox gptj granite llama olmo2".split()
+
+
+def last_linears(family: str, block: nn.Module) -> tuple[nn.Module, nn.Module]:
+    """The modules by which a person would name a block's output projections."""
+    names = {
+        "bloom": ("self_attention.dense", "mlp.dense_4h_to_h"),
+        "falcon": ("self_attention.dense", "mlp.dense_4h_to_h"),
+        "gpt2": ("attn.c_proj", "mlp.c_proj"),
+        "gpt_neox": ("attention.dense", "mlp.dense_4h_to_h"),
+        "gptj": ("attn.out_proj", "mlp.fc_out"),
+    }.get(family, ("self_attn.o_proj", "mlp.down_proj"))
+    return block.get_submodule(names[0]), block.get_submodule(names[1])
+
+
+@pytest.mark.parametrize("family", TEN)
+def test_replacing_z_equals_a_module_hook_by_hand(family: str) -> None:
+    wrapped = world(family).wrapped
+    out, _ = last_linears(family, wrapped.followed[1])
+    n_heads, d_head = wrapped.cfg.n_heads, wrapped.cfg.d_head
+
+    def without_head(tensor: Tensor, hook: object) -> Tensor:
+        new = tensor.clone()
+        new[:, :, 2] = 0
+        return new
+
+    def by_hand(module: nn.Module, args: tuple[Tensor]) -> tuple[Tensor]:
+        new = args[0].clone().view(2, 9, n_heads, d_head)
+        new[:, :, 2] = 0
+        return (new.view_as(args[0]),)
+
+    assert_same_intervention(family, "blocks.1.attn.hook_z", without_head, out, by_hand)
+
+
+@pytest.mark.parametrize("family", TEN)
+def test_replacing_the_neurons_equals_a_module_hook_by_hand(family: str) -> None:
+    _, down = last_linears(family, world(family).wrapped.followed[1])
+    assert_same_intervention(
+        family,
+        "blocks.1.mlp.hook_post",
+        lambda t, hook: t * 2,
+        down,
+        lambda m, args: (args[0] * 2,),
+    )
+
+
+@pytest.mark.parametrize("family", TEN)
+def test_replacing_the_stream_equals_a_module_hook_by_hand(family: str) -> None:
+    block = world(family).wrapped.followed[1]
+    for name in ("blocks.1.hook_resid_pre", "blocks.0.hook_resid_post"):
+        assert_same_intervention(
+            family,
+            name,
+            lambda t, hook: t.roll(1, 1),
+            block,
+            lambda m, args, kwargs: ((args[0].roll(1, 1), *args[1:]), kwargs),
+            with_kwargs=True,
+        )
+
+
+@pytest.mark.parametrize("family", sorted({*TEN} - {"granite", "olmo2", "gemma2"}))
+def test_replacing_what_was_written_equals_a_module_hook_by_hand(family: str) -> None:
+    """Where the last linear map's output is what is added, without a factor or norm."""
+    given = world(family)
+    for name, linear in zip(
+        ("attn_out", "mlp_out"), last_linears(family, given.wrapped.followed[1]), strict=True
+    ):
+        handle = linear.register_forward_hook(lambda module, args, out: out * 3)
+        with torch.no_grad():
+            expected = given.wrapped.model(given.tokens, use_cache=False).logits
+        handle.remove()
+        hooks = [(f"blocks.1.hook_{name}", lambda tensor, hook: tensor * 3)]
+        with torch.no_grad():
+            assert_near(given.wrapped.run_with_hooks(given.tokens, fwd_hooks=hooks), expected)
+
+
+def assert_same_intervention(
+    family: str, name: str, hook: object, module: nn.Module, by_hand: object, **kwargs: bool
+) -> None:
+    given = world(family)
+    handle = module.register_forward_pre_hook(by_hand, **kwargs)  # type: ignore[arg-type]
+    with torch.no_grad():
+        expected = given.wrapped.model(given.tokens, use_cache=False).logits
+        handle.remove()
+        logits = given.wrapped.run_with_hooks(given.tokens, fwd_hooks=[(name, hook)])
+    assert not torch.equal(expected, given.logits)
+    assert_near(logits, expected)
+
+
+def module_hooks(model: nn.Module) -> list[int]:
+    """`transformers` keeps some on its modules, once it was asked for hidden states."""
+    return [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules()]
+
+
+def test_a_hook_that_raises_leaves_no_hook_on_the_model() -> None:
+    wrapped = world("gpt2").wrapped
+
+    def fail(tensor: Tensor, hook: object) -> None:
+        raise RuntimeError("on purpose")
+
+    hooks = module_hooks(wrapped.model)
+    for name in wrapped.hook_dict:
+        with pytest.raises(RuntimeError, match="on purpose"):
+            wrapped.run_with_hooks(TOKENS, fwd_hooks=[(name, fail)])
+        assert module_hooks(wrapped.model) == hooks
+    assert torch.equal(wrapped(TOKENS), wrapped.model(TOKENS).logits)
+
+
+def test_what_a_hook_adds_to_the_stream_is_not_taken_for_a_write() -> None:
+    wrapped = world("llama").wrapped
+
+    def look(tensor: Tensor, hook: object) -> None:
+        tensor + tensor.roll(1, 0)
+
+    with torch.no_grad():
+        logits = wrapped.run_with_hooks(TOKENS, fwd_hooks=[(lambda name: True, look)])
+        assert torch.equal(logits, wrapped.model(TOKENS).logits)
+
+
+def test_a_replaced_value_of_another_shape_raises() -> None:
+    with pytest.raises(ShapeError, match=r"blocks\.0\.attn\.hook_z"):
+        world("llama").wrapped.run_with_hooks(
+            TOKENS, fwd_hooks=[("blocks.0.attn.hook_z", lambda tensor, hook: tensor[:, :1])]
+        )
+
+
+def test_wrapping_leaves_the_model_and_the_random_numbers_as_they_were() -> None:
+    model = tiny_model("gpt2")
+    model.train()
+    model.transformer.h[1].eval()
+    modes = [module.training for module in model.modules()]
+    weights = {name: (p.data_ptr(), p.clone()) for name, p in model.named_parameters()}
+    state = torch.get_rng_state()
+    minicache.wrap(model)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert [module.training for module in model.modules()] == modes
+    for name, p in model.named_parameters():
+        assert p.data_ptr() == weights[name][0]
+        assert torch.equal(p, weights[name][1])
+        assert p.grad is None
+
+
+def test_two_threads_run_their_own_hooks_on_one_model() -> None:
+    wrapped = world("gpt_neox").wrapped
+    plain = wrapped(TOKENS).detach()
+    start, wrong = threading.Barrier(3), []
+
+    def run(factor: float | None) -> None:
+        hooks = [] if factor is None else [("blocks.1.hook_attn_out", lambda t, hook: t * factor)]
+        with torch.no_grad():
+            expected = wrapped.run_with_hooks(TOKENS, fwd_hooks=hooks)
+            start.wait()
+            for _ in range(10):
+                if not torch.equal(wrapped.run_with_hooks(TOKENS, fwd_hooks=hooks), expected):
+                    wrong.append(factor)
+            if (factor is None) != torch.equal(expected, plain):
+                wrong.append(factor)
+
+    threads = [threading.Thread(target=run, args=(factor,)) for factor in (None, 2.0, 3.0)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_gradients_reach_every_activation() -> None:
+    wrapped = world("gemma2").wrapped
+    _, cache = wrapped.run_with_cache(TOKENS, return_type="loss", incl_bwd=True)
+    wrapped.zero_grad()
+    names = [name for name in cache if not name.endswith("_grad")]
+    assert all(f"{name}_grad" in cache for name in names)
+    x = cache["resid_pre", 1].clone().requires_grad_()
+    again = wrapped.run_with_hooks(
+        TOKENS, return_type="loss", fwd_hooks=[("blocks.1.hook_resid_pre", lambda t, hook: x)]
+    )
+    again.backward()
+    wrapped.zero_grad()
+    assert_near(cache["blocks.1.hook_resid_pre_grad"], x.grad)
+
+
+def test_half_precision_keeps_the_laws_within_its_rounding() -> None:
+    for family in ("llama", "gpt_neox", "gemma2"):
+        wrapped = minicache.wrap(tiny_model(family, dtype=torch.bfloat16))
+        with torch.no_grad():
+            logits, cache = wrapped.run_with_cache(TOKENS)
+            assert torch.equal(logits, wrapped.model(TOKENS).logits)
+        off = cache.decompose_resid().float().sum(0) - cache["resid_post", -1]
+        assert off.abs().max() <= 0.03 * cache["resid_post", -1].abs().max()
+
+
+def test_tokens_that_cannot_be_read_raise() -> None:
+    wrapped = world("llama").wrapped
+    for wrong in (torch.tensor([[67]]), torch.tensor([[0.5]]), torch.zeros(1, 65).long()):
+        with pytest.raises(TokenError):
+            wrapped(wrong)
+    with pytest.raises(TokenError, match="tokenizer"):
+        wrapped("text")
+    with pytest.raises(TokenError, match="2 tokens"):
+        wrapped(TOKENS[:, :1], return_type="loss")
+    with pytest.raises(ConfigError, match="return_type"):
+        wrapped(TOKENS, return_type="losses")
+
+
+def test_what_is_no_model_of_transformers_raises() -> None:
+    for wrong in (None, "gpt2", nn.Linear(2, 2)):
+        with pytest.raises(ArgumentTypeError):
+            minicache.wrap(wrong)
+    with pytest.raises(ConfigError, match="compiled"):
+        minicache.wrap(torch.compile(tiny_model("gpt2")))
+
+
+def test_heads_of_a_layer_without_attention_are_refused_with_the_reason() -> None:
+    cache = world("recurrent_gemma").cache
+    with pytest.raises(ConfigError, match=r"Block 0 .*not attention"):
+        cache.stack_head_results()
+    assert cache["attn_out", 0].shape == (2, 9, 24)
+
+
+def test_a_norm_that_is_not_there_is_refused() -> None:
+    cache = world("olmo2").cache
+    with pytest.raises(ConfigError, match=r"blocks\.1\.ln1"):
+        cache.decompose_resid(1, apply_ln=True)
+    with pytest.raises(ConfigError, match="mlp_input"):
+        world("gptj").cache.decompose_resid(1, mlp_input=True)
