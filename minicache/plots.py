@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from minicache.errors import optional
 
@@ -22,6 +22,12 @@ __all__ = [
     "saved_bytes",
     "scatter",
 ]
+
+# The site's own: its style sheet has a lighter one of each for the dark page.
+FOR: Final = "#0b6a86"
+AGAINST: Final = "#b04a1f"
+THIRD: Final = "#6a4fb3"
+FOURTH: Final = "#55702a"
 
 
 def head_attributions(findings: dict[str, Any], n_layers: int, file: str | Path) -> None:
@@ -104,7 +110,7 @@ def scatter(
     axes = figure.subplots()
     ends = [min(across + up), max(across + up)]
     axes.plot(ends, ends, "-", color="#999999", linewidth=1)
-    axes.plot(across, up, "o", markersize=4)
+    axes.plot(across, up, "o", markersize=4, color=FOR)
     axes.set(xlabel=x_label, ylabel=y_label, title=title)
     return figure
 
@@ -146,7 +152,7 @@ def attention(pattern: Sequence[Sequence[float]], words: Sequence[str], title: s
     figure = _figure(side, side)
     axes = figure.subplots()
     axes.imshow(
-        [[float(weight) for weight in row] for row in pattern], cmap="Blues", vmin=0, vmax=1
+        [[float(weight) for weight in row] for row in pattern], cmap=_shades(FOR), vmin=0, vmax=1
     )
     axes.set_xticks(range(len(words)), words, rotation=60, ha="right")
     axes.set_yticks(range(len(words)), words)
@@ -154,8 +160,11 @@ def attention(pattern: Sequence[Sequence[float]], words: Sequence[str], title: s
     return figure
 
 
-def bars(labels: Sequence[str], values: Sequence[float], title: str = "") -> Any:
+def bars(labels: Sequence[str], values: Sequence[float], title: str = "", unit: str = "") -> Any:
     """A horizontal bar for each value, the first on top. Returns a matplotlib Figure.
+
+    Args:
+        unit: What the values are, below the axis.
 
     Raises:
         MissingPackageError: matplotlib is not installed.
@@ -163,10 +172,13 @@ def bars(labels: Sequence[str], values: Sequence[float], title: str = "") -> Any
     figure = _figure(6.5, 1 + 0.27 * len(labels))
     axes = figure.subplots()
     sizes = [float(value) for value in values]
-    axes.barh(range(len(labels)), sizes, color=["#3b6fb6" if v >= 0 else "#b6493b" for v in sizes])
+    drawn = axes.barh(range(len(labels)), sizes, color=[FOR if v >= 0 else AGAINST for v in sizes])
+    axes.bar_label(drawn, fmt="%.2f", padding=3)
+    axes.margins(x=0.12)
+    axes.spines[["top", "right"]].set_visible(False)
     axes.set_yticks(range(len(labels)), labels)
     axes.invert_yaxis()
-    axes.set_title(title)
+    axes.set(title=title, xlabel=unit)
     return figure
 
 
@@ -187,8 +199,10 @@ def curves(
     """
     figure = _figure(6.5, 3.2)
     axes = figure.subplots()
+    axes.set_prop_cycle(color=[FOR, AGAINST, THIRD, FOURTH])
     for name, y in lines.items():
         axes.plot(list(x), [float(value) for value in y], "o-", markersize=3, label=name)
+    axes.spines[["top", "right"]].set_visible(False)
     axes.set(xlabel=x_label, ylabel=y_label)
     if log:
         axes.set(xscale="log", yscale="log")
@@ -206,10 +220,10 @@ def _cells(
     """A row a layer, a number and a colour in each cell."""
     most = max(abs(value) for row in grid for value in row) or 1.0
     axes = figure.subplots()
-    image = axes.imshow(grid, cmap="RdBu", vmin=-most, vmax=most, aspect="auto")
+    image = axes.imshow(grid, cmap=_shades(AGAINST, FOR), vmin=-most, vmax=most, aspect="auto")
     for layer, row in enumerate(grid):
         for column, value in enumerate(row):
-            colour = "white" if abs(value) > 0.6 * most else "#111111"
+            colour = "white" if abs(value) > 0.6 * most else "black"
             place = dict(ha="center", va="center", color=colour, size=size)
             axes.text(column, layer, f"{value:+.1f}", **place)
     axes.set_xticks(range(len(columns)), columns)
@@ -217,6 +231,16 @@ def _cells(
     axes.set_title(title, size=9)
     figure.colorbar(image, ax=axes)
     return axes
+
+
+def _shades(*colours: str) -> Any:
+    """From a colour over transparent to another: the paper, light or dark, shows at 0."""
+    matplotlib = optional("matplotlib.colors", "plots", "matplotlib")
+    ends = [matplotlib.to_rgba(colour) for colour in colours]
+    middle = (*ends[-1][:3], 0.0)
+    steps = [middle, ends[0]] if len(ends) == 1 else [ends[0], (*ends[0][:3], 0.0), middle, ends[1]]
+    places = [0, 1] if len(ends) == 1 else [0, 0.5, 0.5, 1]
+    return matplotlib.LinearSegmentedColormap.from_list("", list(zip(places, steps, strict=True)))
 
 
 def _figure(width: float, height: float) -> Any:

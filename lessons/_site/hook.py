@@ -3,24 +3,51 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
+from markdown.extensions.toc import slugify
 from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import course
+import glossary
 import lesson as lessons  # it lies beside this file, and is no package
 import listing
 import live
 
 _built: dict[str, lessons.Lesson] = {}
+MODULE = re.compile(r"^::: minicache\.((\w+)\.)?.+$\n", re.M)
 
 
 def on_config(config: Any) -> None:
     fences = config["mdx_configs"].setdefault("pymdownx.superfences", {})
     fences["custom_fences"] = [{"name": "listing", "class": "listing", "format": listing.render}]
+    pages = ["reference.md", *(f"reference/{folder}.md" for folder in _reference(config)[1])]
+    for entry in config["nav"]:
+        if "API reference" in entry:
+            entry["API reference"] = pages
+
+
+def _reference(config: Any) -> tuple[str, dict[str, str]]:
+    """reference.md without the folders' modules, and a page for each folder, in its order."""
+    text = Path(config["docs_dir"], "reference.md").read_text("utf-8")
+    folders: dict[str, str] = {}
+    for line in MODULE.finditer(text):
+        if line[2]:
+            folders[line[2]] = folders.get(line[2], f"# minicache.{line[2]}\n\n") + line[0]
+    return MODULE.sub(lambda line: "" if line[2] else line[0], text), folders
+
+
+def on_files(files: Any, config: Any) -> Any:
+    """A page of the reference for each folder of the package."""
+    for folder, text in _reference(config)[1].items():
+        files.append(File.generated(config, f"reference/{folder}.md", content=text))
+    return files
 
 
 def on_pre_build(config: Any) -> None:
@@ -31,6 +58,14 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     name = page.file.src_uri.removesuffix(".md")
     if "<!-- decisions -->" in markdown:
         return markdown.replace("<!-- decisions -->", _all_decisions(files))
+    if name == "glossary":
+        return glossary.anchored(markdown)
+    if name == "reference":
+        top, folders = _reference(config)
+        links = "".join(f"- [minicache.{folder}](reference/{folder}.md)\n" for folder in folders)
+        return top.replace("\n\n:::", f"\n\nEach folder has its page:\n\n{links}\n:::", 1)
+    if page.file.generated_by:
+        return markdown
     made = lessons.Lesson(name, markdown)
     try:
         lessons.decisions(markdown)
@@ -39,20 +74,41 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
         raise PluginError(str(error)) from error
     page_markdown = live.with_fallbacks(page_markdown)
     _built[name] = made
-    if not made.executed:
-        return page_markdown
-    file = f"notebooks/{name}.ipynb"
-    link = f'<a class="notebook" href="{file}" download>This page as a notebook</a>'
-    head, _, rest = page_markdown.partition("\n")
-    return f"{head}\n\n{link}\n{rest}"
+    first, _, rest = page_markdown.partition("\n")
+    prose = " ".join(block.text for block in made.blocks() if block.kind == "text")
+    head = course.head(name, _titles(files), prose, made.code_lines)
+    if made.executed:
+        head += f'\n<a class="notebook" href="notebooks/{name}.ipynb" download>'
+        head += "This page as a notebook</a>\n"
+    return f"{first}\n\n{head}\n{rest}"
+
+
+def _titles(files: Any) -> dict[int, tuple[str, str]]:
+    """For each lesson's number its file and its title."""
+    found = {}
+    for file in files.documentation_pages():
+        number = course.number(file.src_uri)
+        if number is not None and number not in found:
+            title = Path(file.abs_src_path).read_text("utf-8").partition("\n")[0]
+            found[number] = (file.src_uri, title.removeprefix("# "))
+    return found
 
 
 def _all_decisions(files: Any) -> str:
-    parts = []
+    """Every decision, under its theme, after an index of all of them."""
+    themes: dict[str, list[tuple[str, str]]] = {}
     for file in files.documentation_pages():
+        if file.generated_by:
+            continue
         for title, body in lessons.decisions(Path(file.abs_src_path).read_text("utf-8")):
-            parts.append(f"## {title}\n\nFrom [{file.name}]({file.src_uri}).\n\n{body}\n")
-    return "\n".join(parts)
+            text = f"### {title}\n\nFrom [{file.name}]({file.src_uri}).\n\n{body}\n"
+            themes.setdefault(course.theme(file.name), []).append((title, text))
+    index = ["| theme | decisions |", "|---|---|"]
+    for theme, found in themes.items():
+        links = "<br>".join(f"[{title}](#{slugify(title, '-')})" for title, _ in found)
+        index.append(f"| {theme} | {links} |")
+    parts = [f"## {name}\n\n" + "\n".join(text for _, text in f) for name, f in themes.items()]
+    return "\n".join(index) + "\n\n" + "\n".join(parts)
 
 
 def on_post_build(config: Any) -> None:

@@ -53,6 +53,7 @@ from typing import Any
 from zlib import crc32
 
 import boxes
+import glossary
 import listing
 from sources import LessonError, definitions, file_source, modules, source
 
@@ -88,7 +89,9 @@ class Lesson:
     shown: set[str] = field(default_factory=set)
     executed: int = 0
     asserted: int = 0
+    code_lines: int = 0  # of the listings that stand open on the page
     shortened: dict[str, str] = field(default_factory=dict)
+    linked: set[str] = field(default_factory=set)
 
     def blocks(self) -> Iterator[Block]:
         end = 0
@@ -125,7 +128,7 @@ class Lesson:
         return '\n\n??? example "The listings in full, with docstrings"\n' + "\n".join(lines) + "\n"
 
     def _text(self, block: Block, session: Session) -> str:
-        text = boxes.closed(block.text)
+        text = glossary.linked(boxes.closed(block.text), self.linked)
         alone = re.sub(r"^\\\((.+?)\\\)$", lambda m: mathml(m[1], "block"), text, flags=re.M)
         return re.sub(r"\\\((.+?)\\\)", lambda m: mathml(m[1], "inline"), alone)
 
@@ -139,6 +142,7 @@ class Lesson:
         code = listing.brief(full, [note.partition(" :: ")[0] for note in notes if note.strip()])
         if code != full:
             self.shortened[block.info] = full
+        self.code_lines += len(code.splitlines())
         return annotated(code, notes, block.info)
 
     def _rest(self, block: Block, session: Session) -> str:
@@ -297,13 +301,22 @@ def mathml(latex: str, display: str) -> str:
 
 
 def svg(figure: Any, alt: str, caption: str) -> str:
-    """A matplotlib Figure in the page itself, in the page's own text colour, light or dark."""
+    """A matplotlib Figure in the page itself, in the site's own colours, light or dark."""
+    from matplotlib import rc_context
+
+    from minicache import plots
+
     out = io.StringIO()
-    figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
+    with rc_context({"svg.fonttype": "none"}):  # text stays text
+        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
     drawn = out.getvalue()[out.getvalue().index("<svg") :]
     drawn = drawn.replace("#000000", "currentColor").replace(
         "<svg ", f'<svg role="img" aria-label="{alt}" ', 1
     )
+    for name in ("FOR", "AGAINST", "THIRD", "FOURTH"):
+        drawn = drawn.replace(getattr(plots, name), f"var(--mc-{name.lower()})")
+    drawn = re.sub(r"font: ([\d.]+px) [^;\"]+", r"font-size: \1", drawn)
+    drawn = re.sub(r"font-family: [^;\"]+;?", "", drawn)
     drawn = re.sub(r"\n\s*", " ", re.sub(r"<metadata>.*?</metadata>", "", drawn, flags=re.S))
     marker = f"f{crc32((alt + caption).encode())}"  # ids of two figures on a page must differ
     drawn = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{marker}", drawn)

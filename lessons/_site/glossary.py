@@ -1,0 +1,58 @@
+"""Link the first use of each term on a page to the glossary, with its meaning on hover."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from pathlib import Path
+
+ENTRY = re.compile(r"^\*\*(.+?)\*\*\n: +(.+)$", re.M)
+# Code, links, tags, headings and the heads of boxes stay as they are.
+KEPT = re.compile(
+    r"(`[^`\n]*`|!?\[[^\]]*\]\([^)]*\)|<[^>]+>|^ *(?:#|!!!|\?\?\?|\||<).*$|\\\(.*?\\\))", re.M
+)
+
+
+def slug(term: str) -> str:
+    """The anchor of a term on the glossary's page."""
+    return re.sub(r"\W+", "-", term.lower()).strip("-")
+
+
+@lru_cache(maxsize=1)
+def terms() -> dict[str, str]:
+    """Each term with its meaning, in plain text, longer terms first."""
+    text = Path(__file__).parents[1].joinpath("glossary.md").read_text("utf-8")
+    found = {term: re.sub(r"[`*\[\]]", "", said) for term, said in ENTRY.findall(text)}
+    return dict(sorted(found.items(), key=lambda entry: -len(entry[0])))
+
+
+def anchored(markdown: str) -> str:
+    """The glossary's page, with an anchor for each term."""
+    return ENTRY.sub(lambda m: f"**{m[1]}**{{ #{slug(m[1])} }}\n:   {m[2]}", markdown)
+
+
+def linked(markdown: str, used: set[str]) -> str:
+    """Prose in which each term not yet `used` is a link where it first stands."""
+    pieces, in_code = [], False
+    for line in markdown.splitlines(keepends=True):
+        in_code ^= line.strip().startswith("```")
+        pieces.append(line if in_code or line.strip().startswith("```") else _line(line, used))
+    return "".join(pieces)
+
+
+def _line(line: str, used: set[str]) -> str:
+    for term, said in terms().items():
+        if term in used:
+            continue
+        word = re.compile(rf"(?<![\w/-]){re.escape(term)}s?(?![\w-])", re.I)
+        parts = KEPT.split(line)  # every second part is kept as it is
+        for index in range(0, len(parts), 2):
+            if found := word.search(parts[index]):
+                title = said.replace('"', "'").replace("|", "/")
+                link = f'[{found[0]}](glossary.md#{slug(term)} "{title}"){{ .term }}'
+                start, end = found.span()
+                parts[index] = parts[index][:start] + link + parts[index][end:]
+                used.add(term)
+                break
+        line = "".join(parts)
+    return line
