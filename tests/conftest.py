@@ -20,6 +20,7 @@ torch.set_num_threads(1)
 # makes torch load more of itself: here once, and not in every graded child.
 torch.ones(1).to(accelerator())
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+GRADING = ("test_bank.py", "test_grader.py", "test_handins.py", "test_workshop.py")
 settings.register_profile(
     "minicache",
     max_examples=40,
@@ -50,7 +51,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         items[:] = [i for i in items if is_hypothesis_test(getattr(i, "obj", None))]
     for item in items:
         item.add_marker(pytest.mark.timeout(300))
-    items.sort(key=lambda item: item.path.name not in ("test_bank.py", "test_grader.py"))
+    items.sort(key=lambda item: item.path.name not in GRADING)
 
 
 @pytest.fixture

@@ -13,11 +13,9 @@ import xml.etree.ElementTree as ET
 import pytest
 import torch
 
-from exercises.commands.record import edits_of
 from exercises.grader.bank import HOME, exercises_in, fingerprint, grade
 from exercises.grader.look import describe, differs, observe
 from exercises.grader.report import feedback, hints
-from exercises.grader.variants import edited
 
 EXERCISES = exercises_in()
 FIRST, OTHERS = EXERCISES[0], EXERCISES[1:]
@@ -319,7 +317,8 @@ def test_a_folder_of_answers_is_graded_and_its_tests_are_not_collected(answers, 
     right = sum(len(EXERCISES[i].checks) for i in (0, 1, 3))
     assert (int(suite.get("tests")), int(suite.get("failures"))) == (checks, checks - right)
     table = summary.read_text()
-    assert table.count("\n|") == 17
+    assert f"## {earned} of {TOTAL} points" in table
+    assert table.count("\n| ex") == len(EXERCISES)
     assert "| ex03_run_with_cache | crashed | 0 / " in table
 
 
@@ -384,107 +383,6 @@ def exercises_command(*arguments, folder=ROOT):
         [sys.executable, "-m", "exercises", *map(str, arguments)],
         cwd=folder, capture_output=True, text=True,
     )  # fmt: skip
-
-
-def test_start_makes_stubs_and_never_overwrites(tmp_path):
-    mine = tmp_path / "my_answers"
-    assert exercises_command("start", mine).returncode == 0
-    assert len(list(mine.glob("ex*.py"))) == 16
-    kept = mine / f"{FIRST.name}.py"
-    kept.write_text(SOLUTION)
-    (mine / f"{OTHERS[0].name}.py").unlink()
-    again = exercises_command("start", mine)
-    assert "1 new files" in again.stdout
-    assert kept.read_text() == SOLUTION
-    for place in (mine, os.path.relpath(mine, ROOT)):  # as the README gives it
-        done = pytest_in(ROOT, "exercises", "--answers", place)
-        statuses = [status for status, _, _ in board(done).values()]
-        assert statuses == ["passed"] + ["not started"] * 15
-
-
-def test_the_students_copy_has_no_solutions_and_grades_the_same(answers, tmp_path):
-    copy = tmp_path / "copy"
-    assert exercises_command("release", copy).returncode == 0
-    assert not list(copy.rglob("meta"))
-    assert len(list(copy.rglob("hints.md"))) == 16
-    for reference in (e.folder / "meta" / "solution.py" for e in EXERCISES):
-        body = reference.read_text().partition('"""\n')[2].strip()
-        assert all(body not in file.read_text() for file in copy.rglob("*.py"))
-    for asked in ("exercises", "."):  # where it is not asked for, pytest meets the grader late
-        untouched = pytest_in(copy, asked)
-        assert [row[:2] for row in board(untouched).values()] == [("not started", 0)] * 16
-        assert "INTERNALERROR" not in untouched.stdout + untouched.stderr
-    wrong = edited(SOLUTION, edits_of(FIRST)[:1])
-    (copy / "exercises" / FIRST.name / "exercise.py").write_text(wrong)
-    there = pytest_in(copy, "exercises", "-k", FIRST.name)
-    (answers / f"{FIRST.name}.py").write_text(wrong)
-    here = pytest_in(ROOT, "exercises", "--answers", answers, "-k", FIRST.name)
-    assert board(there) == board(here)
-    assert "known mix-up" in there.stdout
-    again = exercises_command("release", copy)
-    assert again.returncode == 2
-    assert "there already" in again.stderr
-
-
-def test_a_read_only_checkout_is_enough(tmp_path):
-    copy = tmp_path / "copy"
-    exercises_command("release", copy)
-    for path in [*copy.rglob("*"), copy]:
-        path.chmod(0o555 if path.is_dir() else 0o444)
-    try:
-        done = pytest_in(copy, "exercises", "-k", "hook_point")
-        assert board(done) == {"ex01_hook_point": ("not started", 0, FIRST.most)}
-    finally:
-        for path in [copy, *copy.rglob("*")]:
-            path.chmod(0o755)
-
-
-def block(title):
-    text = (HOME / "README.md").read_text()
-    return re.search(rf"`{title}`:\n\n```bash\n(.*?)```", text, re.S)[1]
-
-
-def classroom_commands():
-    workflow = re.search(r"```yaml\n(.*?)```", (HOME / "README.md").read_text(), re.S)[1]
-    return re.findall(r"- run: (.*)", workflow)
-
-
-def test_the_gradescope_example_works_in_gradescopes_layout(answers, tmp_path):
-    base = tmp_path / "autograder"
-    (base / "results").mkdir(parents=True)
-    (base / "source").symlink_to(ROOT)
-    (base / "submission").symlink_to(answers)
-    setup, script = tmp_path / "setup.sh", tmp_path / "run_autograder"
-    setup.write_text(block("setup.sh"))
-    script.write_text(block("run_autograder"))
-    assert subprocess.run(["bash", "-n", setup]).returncode == 0
-    assert (base / "source" / "constraints.txt").exists()  # what setup.sh installs by
-    env = {**os.environ, "AUTOGRADER": str(base), "PYTHON": sys.executable}
-    env.pop("GITHUB_STEP_SUMMARY", None)
-    done = subprocess.run(["bash", script], env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    results = json.loads((base / "results" / "results.json").read_text())
-    check_gradescope(results, sum(EXERCISES[i].most for i in (0, 1, 3)))
-
-
-def test_the_classroom_example_works_in_a_students_repository(tmp_path):
-    _, command = classroom_commands()
-    copy = tmp_path / "repository"
-    exercises_command("release", copy)
-    for exercise in EXERCISES:
-        shutil.copy(
-            exercise.folder / "meta" / "solution.py",
-            copy / "exercises" / exercise.name / "exercise.py",
-        )
-    summary = tmp_path / "summary.md"
-    done = pytest_in(
-        copy, *command.removeprefix("python -m pytest ").split(), GITHUB_STEP_SUMMARY=str(summary)
-    )
-    assert done.returncode == 0, done.stdout
-    assert summary.read_text().count("passed") == 16
-    assert (copy / "results.xml").exists()
-    alone = pytest_in(copy, "exercises/ex05_getitem")
-    assert alone.returncode == 0
 
 
 def test_stubs_teach():

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
-from exercises.grader.bank import exercises_in
+from exercises.grader.bank import Exercise
 
 __all__ = ["start"]
 
 
-def start(folder: Path) -> list[Path]:
+def start(folder: Path, exercises: Sequence[Exercise]) -> list[Path]:
     """Put a stub of each exercise in a folder of answers. What is there stays as it is."""
     folder.mkdir(parents=True, exist_ok=True)
     made = []
-    for exercise in exercises_in():
+    for exercise in exercises:
         file = folder / f"{exercise.name}.py"
         if not file.exists() and not (folder / exercise.name).exists():
             shutil.copyfile(exercise.stub, file)

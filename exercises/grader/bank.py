@@ -23,7 +23,7 @@ from exercises.grader.variants import came_at, diagnose, faults, places
 
 __all__ = [
     *("HOME", "LIMIT", "Exercise", "Result", "exercises_in", "fingerprint", "grade", "is_stub"),
-    *("load", "read_code"),
+    *("load", "read_code", "read_record", "select"),
 ]
 
 HOME = Path(__file__).parents[1]
@@ -111,6 +111,17 @@ def exercises_in(home: Path = HOME) -> list[Exercise]:
     return [load(folder) for folder in sorted(home.glob("ex[0-9][0-9]_*")) if folder.is_dir()]
 
 
+def select(exercises: list[Exercise], only: str) -> list[Exercise]:
+    """Those with the numbers in `only`, as in "1,2,11"; all of them where it is empty."""
+    known = {one.number: one for one in exercises}
+    asked = [part.strip() for part in only.split(",") if part.strip()]
+    if unknown := [part for part in asked if not part.isdigit() or int(part) not in known]:
+        numbers = ", ".join(map(str, known))
+        raise ValueError(f"--only {only}: there is no exercise {unknown[0]}. There are {numbers}.")
+    wanted = {int(part) for part in asked} or set(known)
+    return [one for number, one in known.items() if number in wanted]
+
+
 def load(folder: Path) -> Exercise:
     module = load_checks(folder / "test_exercise.py")
     named = {name: check for name, check in vars(module).items() if name.startswith("test_")}
@@ -127,12 +138,13 @@ def read_code(file: Path) -> str:
 def is_stub(exercise: Exercise, file: Path) -> bool:
     """Whether a file is the exercise's stub as it came."""
     try:
-        return fingerprint(read_code(file)) == _record(exercise)["stub"]
+        return fingerprint(read_code(file)) == read_record(exercise)["stub"]
     except (OSError, SyntaxError, UnicodeDecodeError):
         return False
 
 
-def _record(exercise: Exercise) -> dict[str, Any]:
+def read_record(exercise: Exercise) -> dict[str, Any]:
+    """What the reference shows, and the known wrong answers with their causes."""
     record: dict[str, Any] = json.loads((exercise.folder / "record.json").read_text("utf-8"))
     return record
 
@@ -152,7 +164,7 @@ def grade(
 ) -> Result:
     """Run the answer and judge it. `find` says where the learner's earlier answers lie."""
     nothing = dict.fromkeys(exercise.checks, 0)
-    record = _record(exercise)
+    record = read_record(exercise)
     try:
         code = read_code(answer)
     except FileNotFoundError:
@@ -176,7 +188,8 @@ def _earlier(code: str, limit: float, find: Callable[[Exercise], Path]) -> dict[
     """The files of earlier answers that this code imports, as far as they pass."""
     files = {}
     for name, (folder, _) in FROM.items():
-        if "exercises.earlier" in code and name in code:
+        asked = "exercises.earlier" in code and name in code
+        if asked and (HOME / folder).is_dir():  # a copy may hold some exercises only
             before = load(HOME / folder)
             file = find(before).absolute()
             if file.is_file() and grade(before, file, limit).status == "passed":

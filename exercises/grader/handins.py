@@ -1,8 +1,8 @@
 """Find the answers in what somebody handed in, and name what is called or placed otherwise.
 
 An answer is `exNN_name.py` or `exNN_name/exercise.py` in the folder itself, in the only folder that
-it holds, or in a clone's `exercises/`. Anything else that can only be one exercise is graded too,
-and its result says what the file should be called. What could be two things is not graded.
+it holds, or in a clone's `my_answers/` or `exercises/`. Anything else that can only be one exercise
+is graded too, and its result says what the file should be called. What could be two things is not.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from exercises.grader.bank import Exercise, is_stub, read_code
 __all__ = ["Handin", "find_answers"]
 
 MOST = 5000  # files that are looked at
+ANY = 9  # the rank of a place that no document names
 # Folders that hold no answers. Hidden ones are left out too.
 OTHER = {"__pycache__", "__MACOSX", "meta", "grader", "commands", "site-packages", "node_modules"}
 OTHER |= {"minicache", "lessons", "notebooks", "tests", "venv", "build", "dist"}
+SILENT = ("__init__", "test_", "conftest")  # files that nobody takes for an answer
 NAMED = re.compile(r"(?:ex(?:ercise|er)?)?[ _-]*0*(\d+)?[ _.-]*(.*?)")
 ADDED = re.compile(r"[ _.-]*(\(\d+\)|[ _.-]\d+|copy|copie|kopie|final|solution|answer|v\d+)$")
 
@@ -101,7 +103,7 @@ def _python_files(root: Path) -> Iterator[Path]:
     while waiting and seen < MOST:
         for path in sorted(waiting.pop().iterdir()):
             seen += 1
-            if _is_other(path) or path.is_symlink() or path.name.startswith(("__init__", "test_")):
+            if _is_other(path) or path.is_symlink() or path.name.startswith(SILENT):
                 continue
             if path.is_dir():
                 waiting.append(path)
@@ -141,16 +143,16 @@ def _named_plainly(name: str, exercises: list[Exercise]) -> Exercise | None:
 
 
 def _rank(place: Path, exercise: Exercise) -> int:
-    """How a place compares: 0 to 2 are those that the documents name, 3 is any other."""
-    nested = f"{exercise.name}/exercise.py"
-    asked = (f"{exercise.name}.py", nested, f"exercises/{nested}")
-    return asked.index(place.as_posix()) if place.as_posix() in asked else 3
+    """How a place compares: first those that the documents name, in order, then any other."""
+    flat, nested = f"{exercise.name}.py", f"{exercise.name}/exercise.py"
+    asked = (flat, nested, f"my_answers/{flat}", f"exercises/{nested}")
+    return asked.index(place.as_posix()) if place.as_posix() in asked else ANY
 
 
 def _students(root: Path, found: dict[str, list[tuple[int, Path]]]) -> list[Path]:
     """The folders just below that hold one exercise's answer more than once among them."""
     for ranked in found.values():
-        tops = {file.relative_to(root).parts[0] for rank, file in ranked if rank == 3}
+        tops = {file.relative_to(root).parts[0] for rank, file in ranked if rank == ANY}
         folders = [root / top for top in sorted(tops) if (root / top).is_dir()]
         if len(folders) > 1:
             return folders
@@ -160,21 +162,21 @@ def _students(root: Path, found: dict[str, list[tuple[int, Path]]]) -> list[Path
 def _choose(handin: Handin, exercise: Exercise, root: Path, ranked: list[tuple[int, Path]]) -> None:
     """One file of those found: written before untouched, then as the documents place it."""
     if handin.students:
-        ranked = [(rank, file) for rank, file in ranked if rank < 3]
+        ranked = [(rank, file) for rank, file in ranked if rank < ANY]
     written = [(rank, file) for rank, file in ranked if not is_stub(exercise, file)]
     ranked = written or ranked[:1]
     if not ranked:
         return
     places = [file.relative_to(handin.folder) for _, file in ranked]
     (best, file), *rest = ranked
-    if best == 3 and len({file.read_bytes() for _, file in ranked}) > 1:
+    if best == ANY and len({file.read_bytes() for _, file in ranked}) > 1:
         handin.notes[exercise.name] = (
             f"{_listed(places)} could each be it, so none was graded. "
             f"Keep one, and call it {exercise.name}.py."
         )
         return
     handin.files[exercise.name] = file
-    if best == 3 and written:
+    if best == ANY and written:
         handin.notes[exercise.name] = f"Graded from {places[0]}. Please call it {exercise.name}.py."
     elif rest and any(other.read_bytes() != file.read_bytes() for _, other in rest):
         handin.notes[exercise.name] = f"Graded: {places[0]}. Not graded: {_listed(places[1:])}."

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from exercises.grader import exports, report
-from exercises.grader.bank import HOME, LIMIT, Exercise, Result, exercises_in, grade, load
+from exercises.grader.bank import HOME, LIMIT, Exercise, Result, exercises_in, grade, load, select
 from exercises.grader.handins import Handin, find_answers
 
 RESULTS = pytest.StashKey[dict[Path, Result]]()
@@ -32,6 +32,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "solutions": {"action": "store_true", "help": "grade the reference solutions"},
     "answers": {"type": Path, "help": "grade the files in this folder"},
     "scores": {"type": Path, "help": "write Gradescope's results.json there"},
+    "only": {"default": "", "metavar": "1,2,11", "help": "only these exercises, by number"},
     "limit": {"type": float, "default": LIMIT, "help": "seconds for one answer"},
 }
 
@@ -68,10 +69,23 @@ def pytest_configure(config: pytest.Config) -> None:
             f"--answers {answers}: there is no such folder. "
             f"Make one: python -m exercises start {answers}"
         )
+    _check_options(config.option)
     config.stash[HANDIN] = find_answers(answers, exercises_in()) if answers else None
     asked = [Path(arg.partition("::")[0]).resolve() for arg in config.args]
     if config.option.verbose == 0 and all(HOME in (path, *path.parents) for path in asked):
         config.option.verbose = -2  # the scoreboard says it better
+
+
+def _check_options(option: Any) -> None:
+    """What cannot work is said before anything is graded."""
+    if option.scores is not None and (option.scores.is_dir() or not option.scores.parent.is_dir()):
+        raise pytest.UsageError(f"--scores {option.scores}: give a file in a folder that is there.")
+    if option.solutions and not any(HOME.glob("ex*/meta/solution.py")):
+        raise pytest.UsageError("--solutions: this copy has none. The repository has them.")
+    try:
+        select(exercises_in(), option.only)
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def _is_exercise(item: pytest.Item) -> bool:
@@ -79,6 +93,11 @@ def _is_exercise(item: pytest.Item) -> bool:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    wanted = {one.folder for one in select(exercises_in(), config.option.only)}
+    left_out = [one for one in items if _is_exercise(one) and one.path.parent not in wanted]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [one for one in items if one not in left_out]
     if all(map(_is_exercise, items)):  # only then is the terminal ours
         vars(config.option).update(tbstyle="no", reportchars="", no_summary=True)
 
@@ -157,17 +176,23 @@ def pytest_terminal_summary(
         parts += [" the first unfinished ".center(78, "-"), report.feedback(unfinished), ""]
         if config.option.hint:
             parts += [report.next_hint(unfinished), ""]
-    if (handin := config.stash[HANDIN]) and (about := handin.about()):
+    handin = config.stash[HANDIN]
+    if about := handin.about() if handin else "":
         parts += [report.wrapped(about), ""]
     terminalreporter.ensure_newline()
     terminalreporter.write_line("\n".join(parts))
     if any(one.status == "not graded" for one in results):
         terminalreporter.write_line("No scores are written: the grader failed.")
-    elif scores := config.option.scores:
-        exports.write_scores(results, scores, time.monotonic() - config.stash[STARTED])
-    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(summary).open("a", encoding="utf-8") as file:
-            file.write(exports.summary_table(results))
+        return
+    if scores := config.option.scores:
+        exports.write_scores(results, scores, time.monotonic() - config.stash[STARTED], about)
+    for variable, text in (
+        ("GITHUB_STEP_SUMMARY", exports.summary(results, about)),
+        ("GITHUB_OUTPUT", exports.classroom_result(results)),
+    ):
+        if place := os.environ.get(variable):
+            with Path(place).open("a", encoding="utf-8") as file:
+                file.write(text)
 
 
 __all__ = ["answer", "see", *(name for name in dir() if name.startswith("pytest_"))]

@@ -1,0 +1,62 @@
+"""Run the commands of `python -m exercises`, and say in a sentence what went wrong."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import torch
+
+from exercises.commands.grade import grade_class
+from exercises.commands.mutants import mutants
+from exercises.commands.record import record
+from exercises.commands.release import ReleaseError, pack_for_gradescope, release
+from exercises.commands.start import start
+from exercises.grader.bank import exercises_in, select
+
+__all__ = ["run"]
+
+
+def run(args: argparse.Namespace) -> int:
+    """The exit status: 0, or 2 after a mistake in what was asked."""
+    torch.set_num_threads(1)
+    try:
+        if args.command == "mutants":
+            return mutants(args.names)
+        {"start": _start, "grade": _grade, "release": _release, "record": _record}[args.command](
+            args
+        )
+    except (OSError, ReleaseError, ValueError) as error:
+        print(f"exercises: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _start(args: argparse.Namespace) -> None:
+    made = start(args.folder, select(exercises_in(), args.only))
+    print(f"{len(made)} new files in {args.folder}.\nNow: pytest exercises --answers {args.folder}")
+
+
+def _grade(args: argparse.Namespace) -> None:
+    graded = grade_class(args.folder, select(exercises_in(), args.only))
+    print(graded.table())
+    if args.csv:
+        graded.write_csv(args.csv)
+    if args.page:
+        graded.write_page(args.page, args.names)
+
+
+def _release(args: argparse.Namespace) -> None:
+    if args.folder is None and args.gradescope is None:
+        raise ReleaseError("Give a folder for the copy, or --gradescope FILE.zip, or both.")
+    exercises = select(exercises_in(), args.only)
+    if args.folder is not None:
+        release(args.folder, exercises, args.site, args.classroom)
+        print(f"Written to {args.folder}. Its README.md says how to begin.")
+    if args.gradescope is not None:
+        pack_for_gradescope(args.gradescope, exercises)
+        print(f"Written to {args.gradescope}: upload it as the autograder.")
+
+
+def _record(args: argparse.Namespace) -> None:
+    print(*record(args.names), sep="\n")

@@ -1,0 +1,499 @@
+"""A workshop's day: the hand-out, thirty hand-ins, the class's table, and the course systems."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import codecs
+import csv
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import zipfile
+
+import pytest
+
+from exercises.commands import release as commands_release
+from exercises.commands.record import edits_of
+from exercises.commands.release import HANDOUT, ReleaseError, release
+from exercises.grader.bank import HOME, exercises_in
+from exercises.grader.variants import edited
+from tests.test_grader import (
+    FIRST,
+    OTHERS,
+    ROOT,
+    SOLUTION,
+    TOTAL,
+    answers,
+    board,
+    check_gradescope,
+    exercises_command,
+    pytest_in,
+)
+
+__all__ = ["answers"]  # a fixture
+
+EXERCISES = exercises_in()
+MIXED_UP = edited(SOLUTION, edits_of(FIRST)[:1])
+NOTHING = [("not started", 0)] * len(EXERCISES)
+
+
+def solution(number):
+    return (EXERCISES[number - 1].folder / "meta" / "solution.py").read_text()
+
+
+def stub(number):
+    return EXERCISES[number - 1].stub.read_text()
+
+
+def name(number):
+    return EXERCISES[number - 1].name
+
+
+def lay_out(folder, files):
+    for place, text in files.items():
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        (folder / place).write_bytes(text if isinstance(text, bytes) else text.encode())
+
+
+# One's own answers, and the hand-out
+
+
+def test_start_makes_stubs_and_never_overwrites(tmp_path):
+    mine = tmp_path / "my_answers"
+    assert exercises_command("start", mine).returncode == 0
+    assert len(list(mine.glob("ex*.py"))) == len(EXERCISES)
+    kept = mine / f"{FIRST.name}.py"
+    kept.write_text(SOLUTION)
+    (mine / f"{OTHERS[0].name}.py").unlink()
+    again = exercises_command("start", mine)
+    assert "1 new files" in again.stdout
+    assert kept.read_text() == SOLUTION
+    for place in (mine, os.path.relpath(mine, ROOT)):  # as the README gives it
+        done = pytest_in(ROOT, "exercises", "--answers", place)
+        statuses = [status for status, _, _ in board(done).values()]
+        assert statuses == ["passed"] + ["not started"] * len(OTHERS)
+
+
+def test_the_students_copy_has_no_solutions_and_grades_the_same(answers, tmp_path):
+    copy = tmp_path / "copy"
+    assert exercises_command("release", copy).returncode == 0
+    assert not list(copy.rglob("meta"))
+    assert len(list(copy.rglob("hints.md"))) == len(EXERCISES)
+    for reference in (e.folder / "meta" / "solution.py" for e in EXERCISES):
+        body = reference.read_text().partition('"""\n')[2].strip()
+        assert all(body not in file.read_text() for file in copy.rglob("*.py"))
+    for asked in ("exercises", "."):  # where it is not asked for, pytest meets the grader late
+        untouched = pytest_in(copy, asked)
+        assert [row[:2] for row in board(untouched).values()] == [("not started", 0)] * len(
+            EXERCISES
+        )
+        assert "INTERNALERROR" not in untouched.stdout + untouched.stderr
+    wrong = edited(SOLUTION, edits_of(FIRST)[:1])
+    (copy / "exercises" / FIRST.name / "exercise.py").write_text(wrong)
+    there = pytest_in(copy, "exercises", "-k", FIRST.name)
+    (answers / f"{FIRST.name}.py").write_text(wrong)
+    here = pytest_in(ROOT, "exercises", "--answers", answers, "-k", FIRST.name)
+    assert board(there) == board(here)
+    assert "known mix-up" in there.stdout
+    again = exercises_command("release", copy)
+    assert again.returncode == 2
+    assert "there already" in again.stderr
+
+
+def test_a_read_only_checkout_is_enough(tmp_path):
+    copy = tmp_path / "copy"
+    exercises_command("release", copy)
+    for path in [*copy.rglob("*"), copy]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        done = pytest_in(copy, "exercises", "-k", "hook_point")
+        assert board(done) == {"ex01_hook_point": ("not started", 0, FIRST.most)}
+    finally:
+        for path in [copy, *copy.rglob("*")]:
+            path.chmod(0o755)
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """A repository like ours, with a git of its own, to work in as an instructor does."""
+    place = tmp_path / "repository"
+    ours = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(ours, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for file in filter(None, listed.split("\0")):
+        if (ROOT / file).exists():
+            (place / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / file, place / file)
+    identity = ["-c", "user.name=x", "-c", "user.email=x@x"]
+    for command in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "x"]):
+        subprocess.run(["git", *command], cwd=place, check=True)
+    return place
+
+
+SCRATCH = ("my_answers/ex01_hook_point.py", "minicache/scratch.py", "exercises/notes.md")
+SCRATCH += ("exercises/ex01_hook_point/mine.py", "checkpoint.pt", ".venv/x.py", "exercises/.env")
+
+
+@pytest.mark.parametrize("with_git", [True, False])
+def test_an_instructors_own_files_do_not_go_out(repository, tmp_path, with_git):
+    lay_out(repository, dict.fromkeys(SCRATCH, SOLUTION))
+    if not with_git:
+        shutil.rmtree(repository / ".git")
+        (repository / "minicache" / "scratch.py").unlink()  # only git tells it from a module
+    copy, packed = tmp_path / "copy", tmp_path / "autograder.zip"
+    done = exercises_command("release", copy, "--gradescope", packed, folder=repository)
+    assert done.returncode == 0, done.stderr
+    out = {path.relative_to(copy).as_posix() for path in copy.rglob("*") if path.is_file()}
+    for files in (out, set(zipfile.ZipFile(packed).namelist())):
+        assert not files & set(SCRATCH)
+        assert not [file for file in files if "/meta/" in file or file.startswith(".venv")]
+        assert "exercises/ex01_hook_point/exercise.py" in files
+    assert {".gitignore", "commands.html", "notebooks/01_patient.ipynb"} <= out
+
+
+@pytest.mark.parametrize("change", [lambda text: SOLUTION, lambda text: f"{text}# return x\n"])
+def test_a_solved_stub_does_not_go_out(repository, tmp_path, change):
+    file = repository / "exercises" / FIRST.name / "exercise.py"
+    file.write_text(change(file.read_text()))
+    done = exercises_command("release", tmp_path / "copy", folder=repository)
+    assert done.returncode == 2
+    assert FIRST.name in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "copy").exists()
+
+
+def test_a_copy_is_not_written_into_what_it_copies(repository, monkeypatch):
+    monkeypatch.setattr(commands_release, "ROOT", repository)
+    before = sorted(repository.rglob("*"))
+    for place in ("exercises", "exercises/copy", "minicache/x", ".", "tests/a/b", "LICENSE"):
+        with pytest.raises(ReleaseError, match=r"there already|inside"):
+            release(repository / place, exercises_in(repository / "exercises"))
+    assert sorted(repository.rglob("*")) == before
+
+
+def test_a_copy_may_lie_beside_the_parts_that_it_copies_and_again_elsewhere(repository):
+    for place in ("student_copy", "other_copy"):
+        assert exercises_command("release", place, folder=repository).returncode == 0
+    assert not list((repository / "other_copy").rglob("student_copy"))
+
+
+def test_a_copy_of_some_exercises_counts_only_them(tmp_path):
+    copy = tmp_path / "copy"
+    done = exercises_command("release", copy, "--only", "1,2,11")
+    assert done.returncode == 0, done.stderr
+    found = board(pytest_in(copy, "exercises"))
+    assert list(found) == [name(1), name(2), name(11)]
+    readme = (copy / "README.md").read_text()
+    assert f"3 exercises, {sum(most for _, _, most in found.values())} points" in readme
+    assert "ex05" not in readme + (copy / "commands.html").read_text()
+    wrong = exercises_command("release", tmp_path / "other", "--only", "1,99")
+    assert wrong.returncode == 2
+    assert "no exercise 99" in wrong.stderr
+
+
+def test_a_copys_first_commit_is_small_and_has_no_environment(tmp_path):
+    copy = tmp_path / "copy"
+    exercises_command("release", copy)
+    lay_out(copy, {".venv/lib/x.py": "", "exercises/__pycache__/x.pyc": "", "a.egg-info/x": ""})
+    subprocess.run(["git", "init", "-q"], cwd=copy, check=True)
+    subprocess.run(["git", "add", "."], cwd=copy, check=True)
+    files = subprocess.run(["git", "ls-files"], cwd=copy, capture_output=True, text=True).stdout
+    assert len(files.splitlines()) < 400
+    assert not re.search(r"\.venv|__pycache__|egg-info", files)
+
+
+def test_an_answer_that_builds_on_an_exercise_that_is_not_there_is_graded(tmp_path):
+    """Exercise 14 may import exercise 12's answer; where there is none, minicache's stands in."""
+    copy = tmp_path / "copy"
+    exercises_command("release", copy, "--only", "14")
+    answer = f"from exercises.earlier import apply_ln\n{solution(14)}"
+    lay_out(copy, {f"my_answers/{name(14)}.py": answer})
+    done = pytest_in(copy, "exercises", "--answers", "my_answers")
+    assert board(done)[name(14)][0] == "passed"
+
+
+def test_what_a_student_reads_is_the_students(tmp_path):
+    copy = tmp_path / "copy"
+    exercises_command("release", copy)
+    readme = (copy / "README.md").read_text()
+    assert not re.search(r"meta/|solution|\{\w+\}", readme)
+    for words in ("Activate.ps1", "source .venv/bin/activate", "doctor", "notebooks/", "CPU"):
+        assert words in readme
+    refused = pytest_in(copy, "exercises", "--solutions")
+    assert refused.returncode == 4
+    assert "this copy has none" in refused.stderr
+    assert "there is no" in exercises_command("record", folder=copy).stderr
+
+
+# The set-up's check
+
+
+def test_the_doctor_finds_what_is_missing(tmp_path):
+    fine = exercises_command("doctor")
+    assert (fine.returncode, fine.stdout.count("[ok]")) == (0, 6), fine.stdout
+    copy = tmp_path / "copy"
+    exercises_command("release", copy)
+    (copy / "exercises" / FIRST.name / "exercise.py").unlink()
+    missing = exercises_command("doctor", folder=copy)
+    assert missing.returncode == 1
+    assert FIRST.name in missing.stdout
+    lay_out(tmp_path / "other", {"minicache/__init__.py": ""})
+    env = {**os.environ, "PYTHONPATH": str(tmp_path / "other")}
+    script = f"import sys; sys.path.append({str(ROOT)!r}); from exercises.__main__ import main"
+    namesake = subprocess.run(
+        [sys.executable, "-c", f"{script}; sys.exit(main(['doctor']))"],
+        cwd=tmp_path / "other", capture_output=True, text=True, env=env,
+    )  # fmt: skip
+    assert namesake.returncode == 1
+    assert "another project's" in namesake.stdout
+
+
+def test_the_doctor_runs_where_python_is_too_old_and_packages_are_missing():
+    for file in ("__init__.py", "__main__.py", "commands/__init__.py", "commands/doctor.py"):
+        ast.parse((HOME / file).read_text(), feature_version=(3, 8))
+    code = """
+import sys
+sys.version_info = (3, 9, 1)
+from exercises.__main__ import main
+sys.exit(main(["start", "nowhere"]))
+"""
+    for flags in (["-S"], []):
+        done = subprocess.run(
+            [sys.executable, *flags, "-c", code], cwd=ROOT, capture_output=True, text=True
+        )
+        assert done.returncode == 1
+        assert "need 3.11 or later" in done.stdout
+    bare = subprocess.run(
+        [sys.executable, "-S", "-m", "exercises", "doctor"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert bare.returncode == 1
+    assert "not installed: torch" in bare.stdout
+
+
+# The class
+
+
+@pytest.fixture(scope="module")
+def a_class(tmp_path_factory):
+    """Thirty hand-ins as they come, and what each is to have: points, and words that are told."""
+    folder = tmp_path_factory.mktemp("class")
+    most = {e.number: e.most for e in EXERCISES}
+    flat = {f"{name(n)}.py": solution(n) for n in most}
+    mark = codecs.BOM_UTF8
+    kinds = {
+        "all": (flat, TOTAL, ""),
+        "nested": ({f"{name(5)}/exercise.py": solution(5)}, most[5], ""),
+        "clone": (
+            {f"exercises/{name(n)}/exercise.py": solution(n) if n < 3 else stub(n) for n in most},
+            most[1] + most[2],
+            "",
+        ),
+        "clone_with_answers": (
+            {f"exercises/{name(5)}/exercise.py": stub(5), f"my_answers/{name(5)}.py": solution(5)},
+            most[5],
+            "",
+        ),
+        "subfolder": ({f"my work/{name(5)}.py": solution(5)}, most[5], ""),
+        "untouched": ({f"{name(n)}.py": stub(n) for n in most}, 0, ""),
+        "no_number": ({"getitem.py": solution(5)}, most[5], f"call it {name(5)}.py"),
+        "second_download": ({f"{name(5)} (1).py": solution(5)}, most[5], f"call it {name(5)}.py"),
+        "capital": ({"Ex05_getitem.PY": solution(5)}, most[5], f"call it {name(5)}.py"),
+        "marked": ({f"{name(5)}.py": mark + solution(5).encode()}, most[5], ""),
+        "marked_stub": ({f"{name(5)}.py": mark + stub(5).encode()}, 0, ""),
+        "latin": (
+            {f"{name(5)}.py": b"# coding: latin-1\n# \xe4\n" + solution(5).encode("latin-1")},
+            most[5],
+            "",
+        ),
+        "nested_solved": (
+            {f"{name(5)}.py": stub(5), f"{name(5)}/exercise.py": solution(5)},
+            most[5],
+            "",
+        ),
+        "other_files": ({"essay.txt": "x", "helpers.py": "x = 1"}, 0, "helpers.py"),
+        "empty": ({}, 0, "no Python file"),
+        "syntax_error": (
+            {f"{name(1)}.py": "def oops(:", f"{name(5)}.py": solution(5)},
+            most[5],
+            "",
+        ),
+        "exits": ({f"{name(1)}.py": "import os; os._exit(0)"}, 0, ""),
+        "collected": (
+            {"conftest.py": "raise SystemExit", f"{name(5)}.py": solution(5)},
+            most[5],
+            "",
+        ),
+    }
+    table = {}
+    for kind, (files, points, words) in kinds.items():
+        (folder / kind).mkdir()
+        lay_out(folder / kind, files)
+        table[kind] = (points, words)
+    for kind in ("all", "subfolder", "no_number"):
+        with zipfile.ZipFile(folder / f"{kind}_zip.zip", "w") as packed:
+            for file in (folder / kind).rglob("*.py"):
+                packed.write(file, file.relative_to(folder / kind))
+        table[f"{kind}_zip"] = table[kind]
+    (folder / "broken_zip.zip").write_bytes(b"PK")
+    table["broken_zip"] = (0, "cannot be read")
+    for number in range(30 - len(table)):
+        lay_out(folder / f"mixed_up_{number}", {f"{name(1)}.py": MIXED_UP})
+        table[f"mixed_up_{number}"] = (None, "")
+    (folder / "grades.xlsx").write_bytes(b"")
+    return folder, table
+
+
+def test_thirty_hand_ins_are_graded_as_the_table_says(a_class, tmp_path):
+    folder, table = a_class
+    assert len(table) == 30
+    out, projector = tmp_path / "class.csv", tmp_path / "class.html"
+    started = time.monotonic()
+    done = exercises_command("grade", folder, "--csv", out, "--page", projector)
+    seconds = time.monotonic() - started
+    assert done.returncode == 0, done.stderr
+    print(f"{seconds:.1f} s")
+    with out.open(newline="") as opened:
+        rows = {row["student"]: row for row in csv.DictReader(opened)}
+    assert set(rows) == set(table)
+    for who, (points, words) in table.items():
+        row = rows[who]
+        assert points is None or int(row["points"]) == points, row
+        assert words in row["told"], row
+        assert bool(words) == bool(row["told"]), row
+        assert int(row["points"]) == sum(int(row[e.name]) for e in EXERCISES)
+        assert int(row["of"]) == TOTAL
+        assert who in done.stdout
+    mixed = sum(who.startswith("mixed_up") for who in table)
+    assert f"{mixed} of 30 have {FIRST.key}, {edits_of(FIRST)[0].name}: " in done.stdout
+    assert "grades.xlsx" in done.stdout
+    page = projector.read_text()
+    assert not any(who in page for who in table if len(who) > 8)
+    assert "<script" not in page
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_a_class_is_graded_on_some_exercises_and_named_when_asked(a_class, tmp_path):
+    folder, _ = a_class
+    projector = tmp_path / "class.html"
+    done = exercises_command("grade", folder, "--only", "5", "--page", projector, "--names")
+    assert f"of {EXERCISES[4].most} points" in done.stdout
+    assert name(1) not in done.stdout
+    assert "nested_solved" in projector.read_text()
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({}, "holds no student's folder"),
+        ({"ex05_getitem.py": ""}, "pytest exercises --answers"),
+        (None, "is no folder"),
+    ],
+)
+def test_a_folder_that_is_no_class_is_told(tmp_path, files, words):
+    folder = tmp_path / "class"
+    if files is not None:
+        folder.mkdir()
+        lay_out(folder, files)
+    done = exercises_command("grade", folder)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+# The course systems
+
+
+def test_the_autograder_grades_in_gradescopes_layout(answers, tmp_path):
+    base = tmp_path / "autograder"
+    assert exercises_command("release", "--gradescope", tmp_path / "a.zip").returncode == 0
+    base.mkdir()
+    subprocess.run(["unzip", "-q", tmp_path / "a.zip", "-d", base / "source"], check=True)
+    for script in ("setup.sh", "run_autograder"):
+        assert os.access(base / "source" / script, os.X_OK)
+        assert subprocess.run(["bash", "-n", base / "source" / script]).returncode == 0
+    (base / "results").mkdir()
+    (base / "submission").symlink_to(answers)
+    (base / "source" / ".venv" / "bin").mkdir(parents=True)  # what setup.sh makes
+    (base / "source" / ".venv" / "bin" / "python").write_text(
+        f'#!/bin/bash\nexec {sys.executable} "$@"\n'
+    )
+    (base / "source" / ".venv" / "bin" / "python").chmod(0o755)
+    (answers / "getitem.py").write_text(solution(5))
+    env = {**os.environ, "AUTOGRADER": str(base)}
+    env.pop("GITHUB_STEP_SUMMARY", None)
+    done = subprocess.run(
+        [base / "source" / "run_autograder"], env=env, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    results = json.loads((base / "results" / "results.json").read_text())
+    assert "Please call it ex05_getitem.py" in results.pop("output")
+    check_gradescope(results, sum(EXERCISES[i].most for i in (0, 1, 3, 4)))
+    told = [one["output"] for one in results["tests"] if len(one["output"]) > 80]
+    assert len(told) == len(set(told))  # each text once
+
+
+def test_setup_refuses_an_old_python_before_it_downloads_anything(tmp_path):
+    bin_folder = tmp_path / "bin"
+    bin_folder.mkdir()
+    (bin_folder / "python3").write_text("#!/bin/sh\nexit 1\n")  # older than 3.11
+    (bin_folder / "python3").chmod(0o755)
+    bash = shutil.which("bash")
+    done = subprocess.run(
+        [bash, HANDOUT / "setup.sh"], env={"PATH": str(bin_folder)}, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "python3.11-venv" in done.stderr
+
+
+def classroom_commands():
+    return re.findall(r"run: (.*?)(?:  #.*)?$", (HANDOUT / "classroom.yml").read_text(), re.M)
+
+
+@pytest.mark.parametrize("place", ["exercises/{}/exercise.py", "my_answers/{}.py"])
+def test_classroom_has_points_a_total_and_feedback(tmp_path, place):
+    command = classroom_commands()[-1]
+    copy = tmp_path / "repository"
+    assert exercises_command("release", copy, "--classroom").returncode == 0
+    assert (copy / ".github" / "workflows" / "classroom.yml").exists()
+    for number in (1, 2, 5):
+        lay_out(copy, {place.format(name(number)): solution(number)})
+    summary, output = tmp_path / "summary.md", tmp_path / "output"
+    done = pytest_in(
+        copy, *command.removeprefix("python -m pytest ").split(),
+        GITHUB_STEP_SUMMARY=str(summary), GITHUB_OUTPUT=str(output),
+    )  # fmt: skip
+    assert done.returncode == 1
+    earned = sum(EXERCISES[n - 1].most for n in (1, 2, 5))
+    text = summary.read_text()
+    assert f"{earned} of {TOTAL} points" in text
+    assert "Read again" in text
+    assert text.count("| passed |") == 3
+    key, _, value = output.read_text().strip().partition("=")
+    result = json.loads(base64.b64decode(value))
+    assert key == "result"
+    assert result["max_score"] == TOTAL
+    assert sum(test["score"] for test in result["tests"]) == earned
+    assert result["status"] == "fail"
+
+
+def test_a_place_for_scores_that_cannot_be_is_told_before_grading(tmp_path):
+    done = pytest_in(ROOT, "exercises", "--scores", tmp_path / "no" / "such" / "x.json")
+    assert done.returncode == 4
+    assert "--scores" in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_some_exercises_can_be_graded_by_number(tmp_path):
+    scores = tmp_path / "scores.json"
+    done = pytest_in(ROOT, "exercises", "--only", "1,5", "--scores", scores)
+    assert list(board(done)) == [name(1), name(5)]
+    tests = json.loads(scores.read_text())["tests"]
+    assert sum(one["max_score"] for one in tests) == EXERCISES[0].most + EXERCISES[4].most
+    wrong = pytest_in(ROOT, "exercises", "--only", "1,x")
+    assert wrong.returncode == 4
+    assert "no exercise x" in wrong.stderr
