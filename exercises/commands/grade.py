@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from exercises.commands.page import page
-from exercises.grader.bank import Exercise, Result, grade
+from exercises.grader.bank import Exercise, Result, exercises_in, grade
 from exercises.grader.handins import find_answers
 from exercises.grader.report import MARKS
 
@@ -121,7 +121,7 @@ def _graded(place: Path, exercises: Sequence[Exercise]) -> Student:
     student = Student(place.name if place.is_dir() else place.stem)
     try:
         with _opened(place) as folder:
-            handin = find_answers(folder, exercises)
+            handin = find_answers(folder, exercises_in())
             for exercise in exercises:
                 answer, _ = handin.answer(exercise)
                 one = grade(exercise, answer, find=lambda earlier: handin.answer(earlier)[0])
