@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from exercises.commands.page import page
-from exercises.grader.bank import Exercise, Result, exercises_in, grade
+from exercises.grader.bank import Exercise, Result, exercises_in, grade, read_record
 from exercises.grader.handins import find_answers
 from exercises.grader.report import MARKS
 
