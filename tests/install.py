@@ -126,14 +126,24 @@ def test_classrooms_commands_install_and_grade(tmp_path):
     assert summary.read_text().count("| passed |") == len(EXERCISES)
 
 
-def test_a_notebook_installs_what_it_needs(tmp_path):
-    copy, venv = tmp_path / "repository", tmp_path / "jupyter"
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "*.egg-info"))
+@pytest.mark.parametrize("beside", ["clone", "wheel"])
+def test_a_notebook_installs_what_it_needs(tmp_path, beside):
+    """In a folder with a copy of the repository in it, or a wheel of it, and nothing else."""
+    place, venv = tmp_path / "downloads", tmp_path / "jupyter"
+    place.mkdir()
+    shell(f"python3 -m venv {venv}", place, bare())
+    pins = f"-c {ROOT}/constraints.txt"
+    shell(f"pip install {pins} ipykernel nbclient nbformat", place, bare(venv))
+    clone = tmp_path / "clone"
+    shutil.copytree(ROOT, clone, ignore=shutil.ignore_patterns(".*", "*.egg-info", "build"))
+    if beside == "wheel":  # and torch, as Colab has it
+        shell(f"pip wheel -q --no-deps -w {place} {clone}", place, bare(venv))
+        shell(f"pip install {pins} torch", place, bare(venv))
+    else:
+        clone.rename(place / "clone")
     page = (ROOT / "lessons" / "08_finding.md").read_text()  # one with a picture
-    nbformat.write(nbformat.from_dict(lesson.Lesson("page", page).notebook()), copy / "page.ipynb")
-    shell(f"python3 -m venv {venv}", copy, bare())
-    shell("pip install -c constraints.txt ipykernel nbclient nbformat", copy, bare(venv))
-    shell("jupyter execute --inplace page.ipynb", copy, bare(venv))
-    _, *cells = nbformat.read(copy / "page.ipynb", as_version=4).cells
+    (place / "page.ipynb").write_text(json.dumps(lesson.Lesson("page", page).notebook()))
+    shell("jupyter execute --inplace page.ipynb", place, bare(venv))
+    _, *cells = nbformat.read(place / "page.ipynb", as_version=4).cells
     shown = [output for cell in cells for output in cell.get("outputs", [])]
     assert any("image/png" in output.get("data", {}) for output in shown)

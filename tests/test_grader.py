@@ -318,7 +318,7 @@ def test_a_folder_of_answers_is_graded_and_its_tests_are_not_collected(answers, 
     assert (int(suite.get("tests")), int(suite.get("failures"))) == (checks, checks - right)
     table = summary.read_text()
     assert f"## {earned} of {TOTAL} points" in table
-    assert table.count("\n| ex") == len(EXERCISES)
+    assert table.count("\n| ex") == len(EXERCISES) + 1
     assert "| ex03_run_with_cache | crashed | 0 / " in table
 
 

@@ -55,6 +55,7 @@ from zlib import crc32
 import boxes
 import glossary
 import listing
+import notebooks
 from sources import LessonError, definitions, file_source, modules, source
 
 FENCE = re.compile(
@@ -200,30 +201,18 @@ class Lesson:
 
     def notebook(self) -> dict[str, Any]:
         """The same as a Jupyter notebook: prose as Markdown, code to run, sources to read."""
-        from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-
-        cells = [new_code_cell(INSTALL)]
+        cells = []
         for block in self.blocks():
-            if block.kind == "text" and block.text.strip():
-                cells.append(new_markdown_cell(boxes.plain(block.text).strip()))
+            if block.kind == "text":
+                cells.append(("markdown", boxes.plain(block.text).strip()))
             elif block.kind == "source":
                 code = file_source(block.info) if block.info.endswith(".js") else source(block.info)
-                cells.append(new_markdown_cell(fence("python", code)))
+                cells.append(("markdown", fence("python", code)))
             elif block.kind in ("run", "check", "figure"):
-                cells.append(new_code_cell(block.text))
+                cells.append(("code", block.text))
             elif block.kind == "fails":
-                cells.append(new_code_cell(block.text, metadata={"tags": ["raises-exception"]}))
-        for number, cell in enumerate(cells):
-            cell["id"] = f"cell-{number}"  # the same at every build
-        return new_notebook(cells=cells)
-
-
-INSTALL = """\
-from importlib.util import find_spec
-
-if not all(map(find_spec, ("jaxtyping", "matplotlib"))):  # run this in the repository's folder
-    %pip install --quiet -c constraints.txt -e ".[plots]"
-%matplotlib inline"""
+                cells.append(("fails", block.text))
+        return notebooks.notebook(cells)
 
 
 class Session:
