@@ -19,8 +19,8 @@ NEEDS = {
 }
 BASE = ["torch", "einops", "jaxtyping", "safetensors", "rich"]
 FIND = """\
-# Find minicache: a copy of its repository, or a wheel of it, in this folder, in one that this folder
-# holds, or in one above. What else is needed and missing is installed.
+# Find minicache: a copy of its repository, or a wheel of it, in this folder, in one inside it, or
+# in one above. What else is needed and missing is installed.
 import os, sys
 from importlib import invalidate_caches
 from importlib.util import find_spec
