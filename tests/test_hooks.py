@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minicache import HookedRootModule, HookPoint
-from minicache.errors import BatchSizeError, GradientError, HookError, UnknownActivationError
+from minicache.errors import (
+    ArgumentTypeError,
+    ArgumentValueError,
+    BatchSizeError,
+    GradientError,
+    HookError,
+    UnknownActivationError,
+)
 from tests.worlds import Toy, models, random_model, tokens
 
 INPUT = torch.tensor([[1.0, -2.0, 3.0]])
@@ -414,11 +421,34 @@ def test_remove_batch_dim_drops_a_batch_of_one_and_refuses_a_larger_one():
     assert hooks_of(model) == {name: [] for name in model.hook_dict}
 
 
-def test_a_device_moves_the_cache_and_not_the_model():
+@pytest.mark.parametrize(
+    ("device", "error"),
+    [
+        ("nowhere", ArgumentTypeError),
+        (1.5, ArgumentTypeError),
+        ("meta", ArgumentValueError),
+        pytest.param(
+            "cuda",
+            ArgumentValueError,
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is one"),
+        ),
+    ],
+)
+def test_a_device_that_cannot_keep_the_cache_is_told_before_the_run(device, error):
+    model, calls = Toy(), []
+    model.add_hook("hook_out", lambda t, hook: calls.append(1))
+    with pytest.raises(error):
+        model.run_with_cache(INPUT, device=device)
+    assert calls == []
+
+
+def test_get_caching_hooks_without_a_filter_keep_everything():
     model = Toy()
-    _, cache = model.run_with_cache(INPUT, device="meta")
-    assert {tensor.device.type for tensor in cache.values()} == {"meta"}
-    assert model.first.weight.device.type == "cpu"
+    cache, fwd, bwd = model.get_caching_hooks()
+    assert [name for name, _ in fwd] == list(model.hook_dict)
+    assert (cache, bwd) == ({}, [])
+    model.run_with_hooks(INPUT, fwd_hooks=fwd)
+    assert list(cache) == list(model.hook_dict)
 
 
 def test_get_caching_hooks_fills_the_dictionary_that_it_is_given():

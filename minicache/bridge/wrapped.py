@@ -22,9 +22,10 @@ from minicache.analysis.residual import stream_at
 from minicache.bridge.follow import Run
 from minicache.bridge.probe import Linear, Plan, Site, Trace, make_plan
 from minicache.cache import ActivationCache
-from minicache.errors import ArgumentTypeError, ConfigError, TokenError
+from minicache.errors import ArgumentTypeError, ConfigError
 from minicache.hooks import HookedRootModule, HookPoint
-from minicache.model import HookedTransformer
+from minicache.model import HookedTransformer, text
+from minicache.model.inputs import check_has_target, next_token_loss, real_tokens
 from minicache.model.transformer import Output
 from minicache.slices import Slice
 
@@ -144,9 +145,11 @@ class WrappedModel(HookedRootModule):
             raise ConfigError(
                 f"return_type={return_type!r}: give 'logits', 'loss', 'both' or None."
             )
-        tokens = self._checked_tokens(input, prepend_bos)
-        if return_type in ("loss", "both") and tokens.shape[1] < 2:
-            raise TokenError("A loss needs a next token to predict: give at least 2 tokens.")
+        tokens, lengths = text.read(self, input, prepend_bos)
+        real = None
+        if return_type in ("loss", "both"):
+            real = real_tokens(tokens, self.tokenizer, lengths)
+            check_has_target(tokens, real)
         points = {
             name: point
             for name, point in self.hook_dict.items()
@@ -155,7 +158,7 @@ class WrappedModel(HookedRootModule):
         logits = self._run(tokens.to(self.device), points, model_kwargs)
         if return_type == "logits":
             return logits
-        loss = self._loss(logits, tokens)
+        loss = next_token_loss(logits, tokens, real)
         return {"loss": loss, "both": Output(logits, loss)}.get(return_type or "")
 
     def _run(
@@ -181,33 +184,11 @@ class WrappedModel(HookedRootModule):
         cache = ActivationCache(entries, self, batched) if return_cache_object else entries
         return output, cache
 
-    to_tokens = HookedTransformer.to_tokens
-    to_string = HookedTransformer.to_string
-    to_str_tokens = HookedTransformer.to_str_tokens
-    to_single_token = HookedTransformer.to_single_token
+    to_tokens = text.to_tokens
+    to_string = text.to_string
+    to_str_tokens = text.to_str_tokens
+    to_single_token = text.to_single_token
     tokens_to_residual_directions = HookedTransformer.tokens_to_residual_directions
-    _need_tokenizer = HookedTransformer._need_tokenizer
-
-    def _check_range(self, ids: Tensor) -> None:
-        if ids.is_floating_point() or ids.dtype == torch.bool:
-            raise TokenError(f"Tokens are ints, and these are {ids.dtype}.")
-        if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < self.cfg.d_vocab:
-            raise TokenError(f"Tokens run from 0 to {self.cfg.d_vocab - 1}.")
-
-    def _checked_tokens(self, input: Any, prepend_bos: bool) -> Tensor:
-        tokens = (
-            input if isinstance(input, Tensor) else cast(Any, self).to_tokens(input, prepend_bos)
-        )
-        tokens = tokens if tokens.ndim != 1 else tokens[None]
-        if tokens.ndim != 2 or tokens.numel() == 0 or tokens.shape[1] > self.cfg.n_ctx:
-            raise TokenError(f"Tokens of shape {tuple(tokens.shape)}")
-        self._check_range(tokens)
-        return tokens.long()
-
-    def _loss(self, logits: Tensor, tokens: Tensor) -> Tensor:
-        return torch.nn.functional.cross_entropy(
-            logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten()
-        )
 
     @property
     def device(self) -> torch.device:

@@ -32,6 +32,7 @@ from minicache.hooks.point import (
 )
 from minicache.names import pos_axis
 from minicache.slices import Slice, SliceInput
+from minicache.storage import usable_device
 
 __all__ = ["HookFunction", "HookPoint", "HookedRootModule", "NamesFilter"]
 
@@ -206,14 +207,17 @@ class HookedRootModule(nn.Module):
 
         Raises:
             UnknownActivationError: the filter names a hook point that is not there.
+            HookError: the filter is no filter.
+            ArgumentTypeError, ArgumentValueError: `device` is none, or cannot keep values here.
         """
         store = {} if cache is None else cache
         positions = Slice.unwrap(pos_slice)
+        place = None if device is None else usable_device(device)
 
         def keep(tensor: Tensor, hook: HookPoint, suffix: str = "") -> None:
             kept = tensor.detach()
-            if device is not None:
-                kept = kept.to(device)
+            if place is not None:
+                kept = kept.to(place)
             if remove_batch_dim:
                 if kept.ndim == 0 or kept.shape[0] != 1:
                     raise BatchSizeError(

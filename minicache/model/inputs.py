@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor
 
-from minicache.errors import ArgumentTypeError, ConfigError, ShapeError, TokenError, logger
+from minicache.errors import ConfigError, ShapeError, TokenError, logger
 from minicache.model.tokenizers import Tokenizer
 
 __all__ = [
@@ -26,9 +26,7 @@ __all__ = [
     "check_ids",
     "check_stream",
     "check_tokens",
-    "encode",
     "next_token_loss",
-    "pad",
     "real_tokens",
 ]
 
@@ -105,44 +103,6 @@ def check_stream(stream: Any, d_model: int) -> Float[Tensor, "batch pos d_model"
             f"one of each, and this one has shape {tuple(stream.shape)}."
         )
     return stream
-
-
-def encode(tokenizer: Tokenizer, input: str | Sequence[str], prepend_bos: bool) -> list[list[int]]:
-    """The tokens of a text, or of several: a row for each.
-
-    Raises:
-        TokenError: there is no text, or the tokenizer has no start of text to prepend.
-        ArgumentTypeError: `prepend_bos` is no bool.
-    """
-    texts = [input] if isinstance(input, str) else input
-    sequence = isinstance(texts, Sequence) and len(texts) > 0
-    if not sequence or not all(isinstance(text, str) for text in texts):
-        raise TokenError(f"Give a text, or a list of texts, and not {input!r}.")
-    if not isinstance(prepend_bos, bool):
-        raise ArgumentTypeError(f"prepend_bos is True or False, and not {prepend_bos!r}.")
-    if not prepend_bos:
-        return [list(tokenizer.encode(text)) for text in texts]
-    if tokenizer.bos_token_id is None:
-        raise TokenError("This tokenizer has no start of text. Give prepend_bos=False.")
-    return [[tokenizer.bos_token_id, *tokenizer.encode(text)] for text in texts]
-
-
-def pad(rows: Sequence[Sequence[int]], pad_token_id: int | None) -> Int[Tensor, "batch pos"]:
-    """Rows of tokens, the shorter ones filled up on the right.
-
-    Raises:
-        TokenError: they differ in length, and there is nothing to fill up with.
-    """
-    longest = max(map(len, rows))
-    if pad_token_id is None:
-        if any(len(row) < longest for row in rows):
-            raise TokenError(
-                "These texts differ in length, and the tokenizer has no padding token. "
-                "Give them one at a time."
-            )
-        pad_token_id = 0  # fills nothing
-    padded = [[*row, *[pad_token_id] * (longest - len(row))] for row in rows]
-    return torch.tensor(padded, dtype=torch.long)
 
 
 def real_tokens(

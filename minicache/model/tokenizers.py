@@ -12,6 +12,7 @@ __all__ = ["HubTokenizer", "Tokenizer", "WordTokenizer"]
 
 
 @runtime_checkable
+@runtime_checkable
 class Tokenizer(Protocol):
     """What a model asks of its tokenizer. None: it has no such token."""
 

@@ -22,20 +22,16 @@ from minicache.errors import (
     ConfigError,
     LayerRangeError,
     MissingParameterError,
-    TokenError,
 )
 from minicache.hooks import HookedRootModule, HookPoint
-from minicache.model import processing
+from minicache.model import processing, text
 from minicache.model.config import HookedTransformerConfig
 from minicache.model.inputs import (
     as_ids,
     check_has_target,
     check_ids,
     check_stream,
-    check_tokens,
-    encode,
     next_token_loss,
-    pad,
     real_tokens,
 )
 from minicache.model.layers import Embed, LayerNorm, PosEmbed, TransformerBlock, Unembed
@@ -191,7 +187,7 @@ class HookedTransformer(HookedRootModule):
                 raise ConfigError(
                     "A loss needs tokens: give what the stream stands for as tokens=."
                 )
-            ids, lengths = self._read(tokens, False) if needs_tokens else (resid, None)
+            ids, lengths = text.read(self, tokens, False) if needs_tokens else (resid, None)
             if ids.shape[:2] != resid.shape[:2]:
                 raise ConfigError(
                     f"tokens have shape {tuple(ids.shape)}, and the stream that they stand for "
@@ -200,7 +196,7 @@ class HookedTransformer(HookedRootModule):
         elif tokens is not None:
             raise ConfigError("tokens goes with start_at_layer. Without it, they are the input.")
         else:
-            ids, lengths = self._read(input, prepend_bos)
+            ids, lengths = text.read(self, input, prepend_bos)
         if needs_tokens:
             real = real_tokens(ids, self.tokenizer, lengths, attention_mask)
         if wants_loss:
@@ -234,51 +230,10 @@ class HookedTransformer(HookedRootModule):
         batched = not kwargs.get("remove_batch_dim", False)
         return output, ActivationCache(entries, self, has_batch_dim=batched)
 
-    def to_tokens(
-        self, input: str | Sequence[str], prepend_bos: bool = True
-    ) -> Int[Tensor, "batch pos"]:
-        """The tokens of a text, or of several, on the model's device.
-
-        Shorter texts of a batch are filled up on the right with the padding token. A causal model's
-        earlier positions never see it. For a loss, give `forward` the texts themselves: it knows
-        their lengths. See `attention_mask` there for what a loss takes for padding in tokens.
-
-        Raises:
-            TokenError: there is no text, no tokenizer, or a special token that it does not have is
-                needed.
-            ArgumentTypeError: `prepend_bos` is no bool.
-            UnknownWordError: the vocabulary does not have a word.
-        """
-        tokenizer = self._need_tokenizer()
-        return pad(encode(tokenizer, input, prepend_bos), tokenizer.pad_token_id).to(self.device)
-
-    def to_string(self, tokens: Int[Tensor, "*batch pos"] | Sequence[int]) -> str | list[str]:
-        """The text of tokens: a string for [pos], a list of them for [batch, pos]."""
-        ids = check_ids(as_ids(tokens), self.cfg.d_vocab)
-        if ids.ndim == 2:
-            return [cast(str, self.to_string(row)) for row in ids]
-        return self._need_tokenizer().decode(ids.reshape(-1).tolist())
-
-    def to_str_tokens(
-        self, input: str | Int[Tensor, " pos"] | Int[Tensor, "1 pos"], prepend_bos: bool = True
-    ) -> list[str]:
-        """Each token of one text as a string of its own."""
-        tokens = self.to_tokens(input, prepend_bos)[0] if isinstance(input, str) else input
-        ids = as_ids(tokens)
-        if ids.ndim == 2 and ids.shape[0] != 1:
-            raise TokenError(f"to_str_tokens reads one text, and this is a batch of {len(ids)}.")
-        return [cast(str, self.to_string([token])) for token in ids.reshape(-1).tolist()]
-
-    def to_single_token(self, string: str) -> int:
-        """The one token of a word.
-
-        Raises:
-            TokenError: the string is not one token.
-        """
-        tokens = self.to_tokens(string, prepend_bos=False)[0]
-        if len(tokens) != 1:
-            raise TokenError(f"{string!r} is {len(tokens)} tokens, and one is needed.")
-        return int(tokens[0])
+    to_tokens = text.to_tokens
+    to_string = text.to_string
+    to_str_tokens = text.to_str_tokens
+    to_single_token = text.to_single_token
 
     def tokens_to_residual_directions(
         self, tokens: str | int | Sequence[str] | Sequence[int] | Int[Tensor, "*batch"]
@@ -370,26 +325,9 @@ class HookedTransformer(HookedRootModule):
             del state_dict[name]
         super()._load_from_state_dict(state_dict, *args, **kwargs)
 
-    def _need_tokenizer(self) -> Tokenizer:
-        if self.tokenizer is None:
-            raise TokenError("This model has no tokenizer. Give tokens, or a tokenizer with it.")
-        return self.tokenizer
-
     def _boundary(self, layer: int | None, default: int) -> int:
         """A layer to start or to stop before, from 0 to n_layers."""
         if layer is None:
             return default
         after_all = type(layer) is int and layer == self.cfg.n_layers
         return layer if after_all else block_layer(layer, self.cfg.n_layers)
-
-    def _read(
-        self, input: Any, prepend_bos: bool
-    ) -> tuple[Int[Tensor, "batch pos"], list[int] | None]:
-        """The tokens of an input and, where it is text, how many are real in each row."""
-        lengths = None
-        if not isinstance(input, Tensor):
-            tokenizer = self._need_tokenizer()
-            rows = encode(tokenizer, input, prepend_bos)
-            lengths = [len(row) for row in rows]
-            input = pad(rows, tokenizer.pad_token_id).to(self.device)
-        return check_tokens(input, self.cfg.d_vocab, self.cfg.n_ctx), lengths
