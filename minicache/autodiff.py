@@ -1,15 +1,14 @@
-"""The switch: autodiff on or off, for everything that follows.
+"""Turn autodiff on or off for everything that follows.
 
-One function lives here, and the lesson about it is mostly about when not to call it. torch has
-scoped switches, and minicache does not wrap them again: `torch.no_grad()`,
-`torch.set_grad_enabled(False)` as a context, and `torch.inference_mode()`. Lesson 12 compares them.
+torch has scoped switches, and minicache does not wrap them again: `torch.no_grad()`,
+`torch.set_grad_enabled(False)` as a context, and `torch.inference_mode()`. Prefer those.
 """
 
 from __future__ import annotations
 
 import torch
 
-from minicache.errors import AddressTypeError, logger
+from minicache.errors import ArgumentTypeError, logger, shown
 
 __all__ = ["toggle_autodiff"]
 
@@ -25,10 +24,10 @@ def toggle_autodiff(mode: bool = False) -> None:
         mode: True for on, False for off.
 
     Raises:
-        AddressTypeError: `mode` is not a bool.
+        ArgumentTypeError: `mode` is not a bool.
     """
     if not isinstance(mode, bool):
-        raise AddressTypeError(f"mode is True or False, and not {mode!r}.")
+        raise ArgumentTypeError(f"mode is True or False, and not {shown(mode)}.")
     before = torch.is_grad_enabled()
     torch.set_grad_enabled(mode)
     logger.warning(

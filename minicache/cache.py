@@ -1,15 +1,14 @@
-"""The store: the activations of one run, under every name that people give them.
+"""Store the activations of one run, and find each under any spelling of its name.
 
-An `ActivationCache` is a dictionary that answers politely. It holds references to activations,
-finds them by full name, shorthand or tuple, and says what went wrong when it cannot. It is
-read-only as a mapping. The analyses are free functions of a cache in the modules above, bound by
-name in the class body, which so reads as a table of contents. Lessons 3 to 11 tell the story.
+An `ActivationCache` is a read-only mapping. It holds references to activations, finds them by full
+name, shorthand or tuple, and says what went wrong when it cannot. The analyses are free functions
+of a cache, in `analysis/`. The class body binds them by name, and so lists them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -17,20 +16,23 @@ from torch import Tensor
 
 from minicache import autodiff
 from minicache.analysis import attribution, components, residual
+from minicache.analysis.protocols import Model
 from minicache.errors import (
     AddressTypeError,
+    ArgumentTypeError,
+    ArgumentValueError,
     BatchSizeError,
     MissingActivationError,
     UnknownActivationError,
     logger,
     nearest,
+    shown,
 )
-from minicache.names import block_layer, get_act_name, split_act_name, stream_place
+from minicache.names import block_layer, get_act_name, index_of, split_act_name, stream_place
 from minicache.slices import Slice, SliceInput
+from minicache.storage import storages
 
-__all__ = ["ActivationCache", "Address"]
-
-Address: TypeAlias = str | tuple[str] | tuple[str, int | None] | tuple[str, int | None, str | None]
+__all__ = ["ActivationCache"]
 
 
 class ActivationCache(Mapping[Any, Tensor]):
@@ -39,13 +41,7 @@ class ActivationCache(Mapping[Any, Tensor]):
     Activations are references, not copies: an entry shares its memory with what the model computed,
     and entries that the model passes on unchanged share it with each other.
 
-    | entries                                        | shape                               |
-    |------------------------------------------------|-------------------------------------|
-    | embed, resid_*, attn_out, mlp_out, normalized  | [batch, pos, d_model]               |
-    | q, k, v, z                                     | [batch, pos, head, d_head]          |
-    | attn_scores, pattern                           | [batch, head, query_pos, key_pos]   |
-    | pre, post                                      | [batch, pos, d_mlp]                 |
-    | scale                                          | [batch, pos, 1]                     |
+    Which axes each entry has, after the batch axis, is in `names.AXES`.
 
     Args:
         cache_dict: Activations by full name. The dictionary is copied, the tensors are not.
@@ -54,7 +50,7 @@ class ActivationCache(Mapping[Any, Tensor]):
     """
 
     def __init__(
-        self, cache_dict: Mapping[str, Tensor], model: Any, has_batch_dim: bool = True
+        self, cache_dict: Mapping[str, Tensor], model: Model, has_batch_dim: bool = True
     ) -> None:
         self.cache_dict = dict(cache_dict)
         self.model = model
@@ -62,7 +58,7 @@ class ActivationCache(Mapping[Any, Tensor]):
 
     # Resolution: one name, whatever the spelling.
 
-    def __getitem__(self, address: Any) -> Tensor:
+    def __getitem__(self, address: object) -> Tensor:
         """The activation at an address.
 
         Args:
@@ -88,7 +84,7 @@ class ActivationCache(Mapping[Any, Tensor]):
             return False
         return True
 
-    def get(self, address: Any, default: Any = None) -> Any:
+    def get(self, address: object, default: Any = None) -> Any:
         """`cache[address]`, or `default` where that would raise."""
         return self[address] if address in self else default  # noqa: SIM401  # that is this method
 
@@ -108,8 +104,7 @@ class ActivationCache(Mapping[Any, Tensor]):
         batch = f"batch {self._batch_size()}" if self.has_batch_dim else "no batch axis"
         scales = [t for name, t in self.cache_dict.items() if name.endswith("resid_pre")]
         positions = f", {scales[0].shape[-2]} positions" if scales else ""
-        storages = {t.untyped_storage()._cdata: t.untyped_storage() for t in self.values()}
-        size = sum(storage.nbytes() for storage in storages.values())
+        size = sum(storage.nbytes() for storage in storages(self.values()).values())
         devices = ", ".join(sorted({str(tensor.device) for tensor in self.values()}))
         return (
             f"ActivationCache({len(self)} activations, {batch}{positions}, "
@@ -160,19 +155,18 @@ class ActivationCache(Mapping[Any, Tensor]):
         The model stays where it is. What already is as asked for is not copied.
 
         Raises:
-            AddressTypeError: the argument is neither a device nor a floating dtype.
+            ArgumentTypeError: the argument is neither a device nor a floating dtype.
+            ArgumentValueError: there is no such device here, or it keeps no data (`meta`). Nothing
+                has changed then.
         """
-        if isinstance(device_or_dtype, torch.dtype) and not device_or_dtype.is_floating_point:
-            raise AddressTypeError(
-                f"{device_or_dtype} cannot hold activations. Give a floating dtype, or a device."
-            )
-        if not isinstance(device_or_dtype, torch.dtype):
-            try:
-                device_or_dtype = torch.device(device_or_dtype)
-            except (TypeError, RuntimeError):
-                raise AddressTypeError(
-                    f"{device_or_dtype!r} is no device. Give 'cpu', 'cuda', or a torch.dtype."
-                ) from None
+        if isinstance(device_or_dtype, torch.dtype):
+            if not device_or_dtype.is_floating_point:
+                raise ArgumentTypeError(
+                    f"{device_or_dtype} cannot hold activations. "
+                    f"Give a floating dtype, or a device."
+                )
+        else:
+            self._check_device(device_or_dtype)
         self.cache_dict = {name: t.to(device_or_dtype) for name, t in self.cache_dict.items()}
         return self
 
@@ -190,8 +184,11 @@ class ActivationCache(Mapping[Any, Tensor]):
             layer: Blocks before this place; None and -1 mean all.
             sublayer_type: As in an address: `"ln1"`.
 
+        Returns:
+            [layer, ..], with a layer axis of size 0 where no block stands before the place.
+
         Raises:
-            LayerRangeError: no such place, or one that no block stands before.
+            LayerRangeError: no such place.
         """
         place = stream_place(layer, self.model.cfg.n_layers)
         blocks = range(place or 1)  # before block 0 there is nothing: block 0 shows the shape
@@ -212,27 +209,47 @@ class ActivationCache(Mapping[Any, Tensor]):
     head_logit_attrs = attribution.head_logit_attrs
     neuron_logit_attrs = attribution.neuron_logit_attrs
 
-    def _full_name(self, address: Any) -> str:
+    def _check_device(self, device: object) -> None:
+        """Raise unless tensors can be moved to this device and keep their data."""
+        if isinstance(device, bool) or not isinstance(device, torch.device | str | int):
+            raise ArgumentTypeError(
+                f"{shown(device)} of type {type(device).__name__} is no device. "
+                f"Give 'cpu', 'cuda', or a torch.dtype."
+            )
+        try:
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError, ImportError) as error:  # torch raises all of these
+            raise ArgumentValueError(
+                f"There is no device {shown(device)} here: {str(error).splitlines()[0]}"
+            ) from None
+        kinds = {tensor.device.type for tensor in self.values()} | {torch.device(device).type}
+        if "meta" in kinds and len(kinds) > 1:
+            raise ArgumentValueError(
+                f"cache.to({shown(device)}): tensors on the device 'meta' hold no data, so moving "
+                f"activations there, or from there, would lose them."
+            )
+
+    def _full_name(self, address: object) -> str:
         """Any spelling of an address as a full name; layers from the end are counted out."""
         if isinstance(address, str):
             return self._named(address, address)
         if not isinstance(address, tuple) or not 1 <= len(address) <= 3:
             raise AddressTypeError(
-                f"{address!r} of type {type(address).__name__} is no address. Give a name such as "
-                f"'q3' or 'blocks.3.attn.hook_q', or a tuple (name, layer, layer_type)."
+                f"{shown(address)} of type {type(address).__name__} is no address. Give a name "
+                f"such as 'q3' or 'blocks.3.attn.hook_q', or a tuple (name, layer, layer_type)."
             )
         name, layer, layer_type = (*address, None, None)[:3]
-        if isinstance(layer, int) and not isinstance(layer, bool):
-            layer = block_layer(layer, self.model.cfg.n_layers)
+        if (index := index_of(layer)) is not None:
+            layer = block_layer(index, self.model.cfg.n_layers)
         return self._named(address, name, layer, layer_type)
 
-    def _named(self, address: Any, *parts: Any) -> str:
+    def _named(self, address: object, *parts: Any) -> str:
         try:
             return get_act_name(*parts)
         except UnknownActivationError as error:
-            raise UnknownActivationError(f"cache[{address!r}]: {error}") from None
+            raise UnknownActivationError(f"cache[{shown(address)}]: {error}") from None
 
-    def _absence(self, address: Any, name: str) -> Exception:
+    def _absence(self, address: object, name: str) -> Exception:
         """Why there is no such entry: no such layer, no such activation, or filtered out."""
         layer, _ = split_act_name(name)
         if layer is not None:
@@ -241,16 +258,16 @@ class ActivationCache(Mapping[Any, Tensor]):
         if plain not in self.model.hook_dict:
             near = nearest(name, self.model.hook_dict)
             return UnknownActivationError(
-                f"cache[{address!r}]: this model has no activation {name!r}.{near}"
+                f"cache[{shown(address)}]: this model has no activation {shown(name)}.{near}"
             )
         if plain != name:
             return MissingActivationError(
-                f"cache[{address!r}]: no gradient was kept. Run with incl_bwd=True and "
+                f"cache[{shown(address)}]: no gradient was kept. Run with incl_bwd=True and "
                 f"return_type='loss', and with {plain!r} in names_filter."
             )
         return MissingActivationError(
-            f"cache[{address!r}]: {name!r} was not kept on this run, which kept {len(self)} of "
-            f"{len(self.model.hook_dict)} activations. Run again with it in names_filter."
+            f"cache[{shown(address)}]: {name!r} was not kept on this run, which kept {len(self)} "
+            f"of {len(self.model.hook_dict)} activations. Run again with it in names_filter."
         )
 
     def _batch_size(self) -> int:

@@ -1,9 +1,9 @@
-"""The ruler: one small object that slices any named axis in any of the ways people ask for.
+"""Slice one named axis of any tensor, in any of the ways that people ask for.
 
 `cache.decompose_resid(pos_slice=-1)` and `model.run_with_cache(..., pos_slice=(2, 5))` both hand
 their argument to `Slice`. An axis may go away (an int), be cut (a tuple), be picked from (a list or
-a mask) or stay (None). A bad slice raises when it is made, long before it meets a tensor. The forms
-are TransformerLens's. Lesson 11 tells the story.
+a mask) or stay (None). A bad slice raises when it is made, before it is applied to any tensor. The
+forms are TransformerLens's.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from minicache.errors import SliceError, SliceRangeError
+from minicache.errors import SliceError, SliceRangeError, shown
+from minicache.names import index_of
 
 __all__ = ["Slice", "SliceInput"]
 
@@ -51,8 +52,8 @@ class Slice:
             self.mode, self.slice = "identity", slice(None)
         elif isinstance(input_slice, tuple | slice):
             self.mode, self.slice = "slice", _checked_range(input_slice)
-        elif _is_single_index(input_slice):
-            self.mode, self.slice = "int", input_slice.__index__()  # type: ignore[union-attr]
+        elif (index := index_of(input_slice)) is not None:
+            self.mode, self.slice = "int", index
         else:
             self.mode, self.slice = "array", _checked_array(input_slice)
 
@@ -88,7 +89,10 @@ class Slice:
         if self.mode == "int":
             return tensor.select(dim, self.slice)
         key: list[Any] = [slice(None)] * tensor.ndim
-        key[dim] = self.slice.to(tensor.device) if self.mode == "array" else self.slice
+        if self.mode == "array":
+            key[dim] = self.slice.to(tensor.device)
+        else:
+            key[dim] = slice(*self.slice.indices(tensor.shape[dim]))
         return tensor[tuple(key)]
 
     def indices(self, max_ctx: int | None = None) -> Int64[Tensor, " index"]:
@@ -102,12 +106,12 @@ class Slice:
             if self.mode == "int" and self.slice >= 0:
                 return torch.tensor([self.slice])
             raise SliceError(f"{self}.indices() needs the size of the axis. Give max_ctx.")
-        self._check_fits(max_ctx, "the axis")
-        return torch.arange(max_ctx)[self.slice].reshape(-1)
+        return self.apply(torch.arange(max_ctx)).reshape(-1)
 
     def __repr__(self) -> str:
-        shown = self.slice.tolist() if self.mode == "array" else self.slice
-        return f"Slice({None if self.mode == 'identity' else shown})"
+        if self.mode == "array":
+            return f"Slice({self.slice.tolist()})"
+        return f"Slice({None if self.mode == 'identity' else shown(self.slice)})"
 
     def _check_fits(self, size: int, axis: str) -> None:
         if self.mode == "int":
@@ -126,49 +130,43 @@ class Slice:
         for index in wanted:
             if not -size <= index < size:
                 raise SliceRangeError(
-                    f"Index {index} is out of range for {axis}, which has size {size}"
+                    f"Index {shown(index)} is out of range for {axis}, which has size {size}"
                     + (f": give {-size} to {size - 1}." if size else " and so no entries.")
                 )
 
 
-def _is_single_index(given: object) -> bool:
-    return (
-        hasattr(given, "__index__")
-        and not isinstance(given, bool)
-        and getattr(given, "ndim", 0) == 0
-        and getattr(given, "dtype", None) != torch.bool
-    )
-
-
 def _checked_range(given: tuple[int | None, ...] | slice) -> slice:
     parts = (given.start, given.stop, given.step) if isinstance(given, slice) else given
-    whole = all(part is None or _is_single_index(part) for part in parts)
+    indices = [index_of(part) for part in parts]
+    whole = indices.count(None) == sum(part is None for part in parts)
     if not 1 <= len(parts) <= 3 or not whole:
-        raise SliceError(f"{given!r} does not describe a slice. {_FORMS}")
-    result = slice(*parts)
+        raise SliceError(f"{shown(given)} does not describe a slice. {_FORMS}")
+    result = slice(*indices)
     if result.step is not None and result.step < 1:
         raise SliceError(
-            f"{given!r} steps by {result.step}; torch slices step by 1 or more. "
+            f"{shown(given)} steps by {shown(result.step)}; torch slices step by 1 or more. "
             f"To reverse an axis, give the list of its indices."
         )
     return result
 
 
 def _checked_array(given: Any) -> Tensor:
-    """A 1-d CPU tensor of int64 or bool. The CPU, because every tensor can be met from there."""
+    """A 1-d tensor of int64 or bool, on the CPU and in memory of its own."""
     sequence = isinstance(given, Sequence) and not isinstance(given, str | bytes)
     if not sequence and not hasattr(given, "__array__"):
         raise SliceError(
-            f"{given!r} of type {type(given).__name__} does not describe a slice. {_FORMS}"
+            f"{shown(given)} of type {type(given).__name__} does not describe a slice. {_FORMS}"
         )
     kinds = {type(entry) for entry in given} if sequence else set()
+    if hasattr(given, "__array__") and not isinstance(given, Tensor):
+        given = given.__array__().copy()  # torch refuses numpy's negative strides
     try:
-        array = torch.as_tensor(given).detach().cpu()
+        array = torch.as_tensor(given).detach().to("cpu", copy=True)
     except (TypeError, ValueError, RuntimeError):
-        raise SliceError(f"{given!r} is not a list of indices. {_FORMS}") from None
+        raise SliceError(f"{shown(given)} is not a list of indices. {_FORMS}") from None
     if array.ndim == 1 and array.numel() == 0:
         return array.long()
     mixed = bool in kinds and len(kinds) > 1
     if array.ndim != 1 or mixed or array.is_floating_point() or array.is_complex():
-        raise SliceError(f"{given!r} is not a flat list of ints, nor one of bools. {_FORMS}")
+        raise SliceError(f"{shown(given)} is not a flat list of ints, nor one of bools. {_FORMS}")
     return array if array.dtype == torch.bool else array.long()

@@ -75,9 +75,9 @@ ADDRESSES = [
     (lambda m, c: c["q", True], AddressTypeError, TypeError, "layer"),
     (lambda m, c: c[["q", 0]], AddressTypeError, TypeError, "list"),
     (lambda m, c: c.remove_batch_dim(), BatchSizeError, ValueError, "(2,"),
-    (lambda m, c: c.to(torch.int64), AddressTypeError, TypeError, "floating"),
-    (lambda m, c: c.to("nowhere"), AddressTypeError, TypeError, "no device"),
-    (lambda m, c: c.toggle_autodiff(1), AddressTypeError, TypeError, "True or False"),
+    (lambda m, c: c.to(torch.int64), ArgumentTypeError, TypeError, "floating"),
+    (lambda m, c: c.to("nowhere"), ArgumentValueError, ValueError, "no device"),
+    (lambda m, c: c.toggle_autodiff(1), ArgumentTypeError, TypeError, "True or False"),
     (lambda m, c: c.stack_activation("q", 4), LayerRangeError, IndexError, "places"),
     (lambda m, c: c.apply_slice_to_batch_dim(9), SliceRangeError, IndexError, "size 2"),
 ]

@@ -4,6 +4,7 @@ import logging
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from minicache import ActivationCache
 from minicache.errors import (
     AddressTypeError,
+    ArgumentTypeError,
+    ArgumentValueError,
     BatchSizeError,
     LayerRangeError,
     MinicacheError,
@@ -233,17 +236,41 @@ def test_to_what_it_already_is_copies_nothing_and_the_model_stays():
     before = dict(one.cache)
     one.cache.to("cpu").to(torch.float64)
     assert all(one.cache[name] is tensor for name, tensor in before.items())
-    one.cache.to("meta")
-    assert one.cache["embed"].device.type == "meta"
-    assert one.model.device.type == "cpu"
+    one.cache.to(torch.bfloat16)
+    assert one.cache["embed"].dtype == torch.bfloat16
+    assert one.model.W_E.dtype == torch.float64
 
 
-@pytest.mark.parametrize("bad", [torch.int64, torch.bool, "nowhere", 1.5, None, []])
-def test_to_something_else_raises_and_changes_nothing(bad):
+@pytest.mark.parametrize("bad", [torch.int64, torch.bool, torch.complex64, 1.5, None, [], True])
+def test_to_what_is_no_device_and_no_floating_dtype_raises_and_changes_nothing(bad):
     one = run(random_model(), tokens(1, 3))
     before = dict(one.cache)
-    with pytest.raises(AddressTypeError):
+    with pytest.raises(ArgumentTypeError):
         one.cache.to(bad)
+    assert all(one.cache[name] is tensor for name, tensor in before.items())
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "nowhere",
+        "",
+        "cpu:x",
+        "meta",
+        torch.device("meta"),
+        "xla",
+        "cuda:99",
+        torch.device("cuda", 99),
+    ],
+    ids=str,
+)
+def test_to_a_device_that_is_not_there_or_keeps_no_data_raises_and_changes_nothing(bad):
+    one = run(random_model(), tokens(1, 3))
+    before = dict(one.cache)
+    with pytest.raises(ArgumentValueError) as caught:
+        one.cache.to(bad)
+    assert repr(bad) in str(caught.value)
+    assert "\n" not in str(caught.value)
     assert all(one.cache[name] is tensor for name, tensor in before.items())
 
 
@@ -273,6 +300,59 @@ def test_toggle_autodiff_changes_the_switch_and_says_what_was_and_what_is(caplog
         "for all code in this thread.",
     ]
     assert {r.name for r in caplog.records} == {"minicache"}
-    with pytest.raises(AddressTypeError, match="True or False"):
+    with pytest.raises(ArgumentTypeError, match="True or False"):
         cache.toggle_autodiff("off")
     assert torch.is_grad_enabled()
+
+
+def test_a_cache_whose_entries_hold_no_data_stays_where_it_is():
+    model = random_model()
+    cache = ActivationCache({"hook_embed": torch.empty(1, 3, 10, device="meta")}, model)
+    assert cache.to("meta")["embed"].device.type == "meta"
+    with pytest.raises(ArgumentValueError, match="hold no data"):
+        cache.to("cpu")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "q" + "9" * 5000,
+        "blocks." + "9" * 5000 + ".attn.hook_q",
+        ("q", 10**5000),
+        ("q", -(10**5000)),
+        ("q", object()),
+        ("x" * 10**5,),
+        10**5000,
+        "q\x00",
+        "\ud800",
+        "q\u0663",
+    ],
+    ids=range(10),
+)
+def test_in_never_raises_and_the_error_of_brackets_is_ours_and_short(address):
+    cache = run(random_model(), tokens(1, 2)).cache
+    assert address not in cache
+    assert cache.get(address, "none") == "none"
+    with pytest.raises(MinicacheError) as caught:
+        cache[address]
+    assert len(str(caught.value)) < 1500
+
+
+def test_a_layer_of_an_address_may_be_any_kind_of_int():
+    cache = run(random_model(3), tokens(1, 2)).cache
+    for last in (2, np.int64(2), torch.tensor(2), -1, np.int8(-1), torch.tensor(-1)):
+        assert cache["q", last] is cache["blocks.2.attn.hook_q"]
+
+
+def test_an_item_of_a_batch_is_refused_where_there_is_no_batch_axis():
+    cache = run(random_model(), tokens(1, 3)).cache
+    stack = cache.decompose_resid()
+    cache.remove_batch_dim()
+    for analysis in (
+        lambda: cache.logit_attrs(stack[:, 0], 3, batch_slice=0),
+        lambda: cache.apply_ln_to_stack(stack[:, 0], batch_slice=0),
+        lambda: cache.logit_constant(3, batch_slice=[0]),
+        lambda: cache.apply_slice_to_batch_dim(0),
+    ):
+        with pytest.raises(BatchSizeError, match="has no batch axis"):
+            analysis()

@@ -138,3 +138,49 @@ def test_views_stay_views_and_lists_copy():
     for asked in (1, (1, 3), None):
         assert Slice(asked).apply(tensor).untyped_storage().data_ptr() == tensor.data_ptr()
     assert Slice([1]).apply(tensor).untyped_storage().data_ptr() != tensor.data_ptr()
+
+
+@pytest.mark.parametrize(
+    "given", [torch.tensor([0, 2]), np.array([0, 2]), [0, 2]], ids=["t", "n", "l"]
+)
+def test_a_slice_keeps_its_own_copy_of_the_indices_that_it_was_made_from(given):
+    made = Slice(given)
+    given[0] = 1
+    assert made.indices(3).tolist() == [0, 2]
+
+
+def test_a_slice_keeps_its_own_copy_of_a_mask():
+    mask = torch.tensor([True, False, True])
+    made = Slice(mask)
+    mask.fill_(False)
+    assert made.indices(3).tolist() == [0, 2]
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "uint64"])
+def test_an_array_of_any_int_dtype_and_any_stride_is_a_slice(dtype):
+    reversed_array = np.arange(4, dtype=dtype)[::-1]
+    assert Slice(reversed_array).indices(5).tolist() == [3, 2, 1, 0]
+    assert Slice(np.arange(6, dtype=dtype)[::2]).indices(5).tolist() == [0, 2, 4]
+    assert Slice(np.array([True, False, False])[::-1]).indices(3).tolist() == [2]
+
+
+@pytest.mark.parametrize("huge", [10**30, -(10**30), 10**5000], ids=["1e30", "-1e30", "1e5000"])
+def test_an_index_of_any_size_is_out_of_range_in_words_and_a_range_is_cut(huge):
+    with pytest.raises(SliceRangeError, match="out of range"):
+        Slice(huge).apply(torch.zeros(3))
+    assert "Slice(" in repr(Slice(huge))
+    assert Slice((huge,)).apply(torch.arange(3)).tolist() == list(range(3))[:huge]
+    with pytest.raises(SliceError):
+        Slice([huge])
+
+
+def test_no_argument_takes_the_whole_axis():
+    assert Slice().mode == "identity"
+    assert repr(Slice()) == "Slice(None)"
+    assert Slice().indices(3).tolist() == [0, 1, 2]
+
+
+def test_parts_of_a_range_may_be_any_kind_of_int():
+    assert Slice((np.int64(1), torch.tensor(3))).indices(5).tolist() == [1, 2]
+    with pytest.raises(SliceError):
+        Slice((torch.tensor([1]), 3))
