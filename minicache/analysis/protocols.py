@@ -53,8 +53,11 @@ class MLPWeights(Protocol):
 class Shape(Protocol):
     """The sizes that every analysis needs. All others are read off weights and activations."""
 
-    n_layers: int
-    d_model: int
+    @property
+    def n_layers(self) -> int: ...
+
+    @property
+    def d_model(self) -> int: ...
 
 
 @runtime_checkable

@@ -330,7 +330,7 @@ def _precision(dtype: torch.dtype, terms: int) -> float:
 
 
 def _check(what: str, offs: list[float], cache: ActivationCache) -> None:
-    tolerance = _precision(cache["resid_pre", 0].dtype, 2 * len(cache.model.plan.sites) + 2)
+    tolerance = _precision(cache["resid_pre", 0].dtype, 2 * cache.model.cfg.n_layers + 2)
     if not max(offs) <= tolerance:
         raise ConfigError(f"This model cannot be wrapped: {what}; off by {max(offs):.1%}.")
 
