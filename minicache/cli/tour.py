@@ -145,7 +145,7 @@ def show(findings: dict[str, Any], console: Console) -> None:
         f"shares.sum(0) + cache.logit_constant({asked}, pos_slice=-1)",
     )
 
-    heading(console, "4", "The heads that did it")
+    heading(console, "4", "The heads that add most")
     ranked = sorted(findings["heads"], key=lambda row: -abs(row["share"]))
     _shares(console, ranked[:5])
     code(console, f"cache.head_logit_attrs({asked}, pos_slice=-1, return_labels=True)")
