@@ -22,6 +22,7 @@
     const made = document.createElement(tag)
     for (const [name, value] of Object.entries(attributes)) {
       if (name.startsWith("on")) made.addEventListener(name.slice(2), value)
+      else if (name.startsWith("aria-")) made.setAttribute(name, String(value))
       else if (value !== null && value !== false) made.setAttribute(name, value === true ? "" : value)
     }
     made.append(...children)
@@ -70,7 +71,7 @@
       this.times = []
       this.build()
       this.setText(this.text)
-      this.warmUp()
+      this.warm = this.warmUp()
     }
 
     // A browser compiles what has run often: a first run's time says little.

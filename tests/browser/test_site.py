@@ -1,84 +1,20 @@
 """The built site in a real browser: every page, wide and narrow, light and dark.
 
-It needs Chromium and the extra `browser`, and for the accessibility check the file axe.min.js of
-the npm package axe-core, named by the environment variable AXE. `.ci/run` brings all three.
+See conftest.py for what it needs.
 """
 
 from __future__ import annotations
 
-import http.server
 import os
-import shutil
-import subprocess
-import sys
-import threading
-from functools import partial
 from pathlib import Path
 from urllib.parse import urldefrag, urljoin
 
 import pytest
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="the extra `browser` is not installed"
-)
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+from tests.browser.conftest import SIZES
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(f"{page.stem}.html" for page in (ROOT / "lessons").glob("*.md"))
-SIZES = {"wide": (1280, 900), "narrow": (390, 800)}
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *args):
-        """Nothing: a test's output is the test's."""
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """The address of the site, built from this checkout and served on loopback."""
-    folder = tmp_path_factory.mktemp("site")
-    env = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", folder]
-    subprocess.run(list(map(str, command)), cwd=ROOT, env=env, check=True)
-    server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), partial(Quiet, directory=str(folder))
-    )
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def opened(site, browser):
-    """Opens a page; gives it with what it asked for and what it complained of."""
-    contexts = []
-
-    def open_page(path, size="wide", scheme="light"):
-        width, height = SIZES[size]
-        context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme, accept_downloads=True
-        )
-        contexts.append(context)
-        page = context.new_page()
-        asked, complaints = [], []
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(site + path, wait_until="networkidle")
-        return page, asked, complaints
-
-    yield open_page
-    for context in contexts:
-        context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
