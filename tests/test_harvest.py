@@ -30,7 +30,8 @@ from minicache.__main__ import main
 from minicache.cli import harvest as cli
 from minicache.errors import ConfigError, DataError, MinicacheError
 from minicache.harvest import run as app
-from minicache.harvest.shards import Plan, bytes_a_token, row_shape, survey, write_index
+from minicache.harvest.plan import Plan, bytes_a_token, row_shape
+from minicache.harvest.shards import CLAIM, survey, write_index
 from minicache.memory.live import LiveBytes
 from minicache.model.loading import Parts, save_parts
 from minicache.model.tokenizers import WordTokenizer
@@ -442,11 +443,8 @@ def test_changed_texts_and_damaged_shards_are_told(command, data, tmp_path, caps
     shard = out / "shard-000002.safetensors"
     for content in (b"", before[shard.name][:-9], b"\x02\0\0\0\0\0\0\0{}"):
         shard.write_bytes(content)
-        assert main(command(out)) == 2
-        assert "Take it away first" in capsys.readouterr().err
-    shard.unlink()
-    assert main(command(out)) == 0
-    assert files(out) == before
+        assert main(command(out)) == 0
+        assert files(out) == before
 
 
 def test_an_item_that_cannot_be_read_is_named_and_the_shards_before_it_stay(
@@ -457,7 +455,7 @@ def test_an_item_that_cannot_be_read_is_named_and_the_shards_before_it_stay(
     data.write_text("\n".join(lines))
     assert main(command(out)) == 2
     assert "Item 20, counted from 0: The model does not know 'zebra'" in capsys.readouterr().err
-    assert sorted(files(out)) == [f"shard-00000{n}.safetensors" for n in range(3)]
+    assert sorted(files(out)) == [CLAIM, *(f"shard-00000{n}.safetensors" for n in range(3))]
 
 
 def test_no_texts_and_a_missing_package_are_told(tmp_path, command, data, monkeypatch, capsys):

@@ -30,6 +30,19 @@ def test_text_and_json_lines_and_saved_data_sets_give_the_same_items(tmp_path):
     assert list(texts(tmp_path / "three", field="story")) == written
 
 
+def test_a_byte_order_mark_is_no_part_of_a_text(tmp_path):
+    for name, content in (("a.txt", "a b\nc"), ("a.JsonL", '{"text": "a b"}\n{"text": "c"}')):
+        (tmp_path / name).write_text(content, encoding="utf-8-sig")
+        assert list(texts(tmp_path / name)) == ["a b", "c"]
+
+
+def test_a_saved_data_set_without_rows_is_told(tmp_path):
+    package = pytest.importorskip("datasets", reason="the extra `data` is not installed")
+    package.Dataset.from_dict({"text": []}).save_to_disk(tmp_path / "none")
+    with pytest.raises(DataError, match="has no rows"):
+        list(texts(tmp_path / "none"))
+
+
 def test_a_name_on_the_hub_goes_to_the_package(monkeypatch):
     package = pytest.importorskip("datasets", reason="the extra `data` is not installed")
     asked = []
@@ -50,6 +63,13 @@ def test_a_name_on_the_hub_goes_to_the_package(monkeypatch):
         ("a.jsonl", '{"text": "a"}\n{"story": "b"}', "object 1: no text in the field 'text'"),
         ("a.jsonl", '{"text": 3}', "It has: 'text'"),
         ("a.jsonl", "[1]", "It has: list"),
+        ("a.JSONL", '{"story": "a"}', "no text in the field 'text'"),
+        ("a.jsonl", "[" * 100_000, "object 0: not one line of JSON"),
+        ("a.jsonl", '{"text": "a"}\n{"text": "\\ud800"}', "object 1: no text: 'utf-8' codec"),
+        ("a.csv", "text\na", ".csv is not read. Give a text file"),
+        ("a.CSV", "text\na", ".CSV is not read"),
+        ("a.parquet", "PAR1", ".parquet is not read"),
+        ("a.txt.gz", b"\x1f\x8b", ".gz is not read"),
         ("a.txt", b"\xff\xfe", "not text in UTF-8"),
         ("nowhere.txt", None, "There is no data set"),
         ("folder", "", "cannot be had"),

@@ -19,8 +19,9 @@ from torch import distributed
 
 from minicache.cli.options import Screen, load_model
 from minicache.errors import MinicacheError
+from minicache.harvest.plan import Plan
 from minicache.harvest.run import estimate, harvest
-from minicache.harvest.shards import Plan, survey, write_index
+from minicache.harvest.shards import survey, write_index
 from minicache.harvest.texts import texts
 
 __all__ = ["run"]
@@ -76,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
         _wait_for_all(world)
         if rank == 0:
             index = write_index(shards, plan, model.cfg)
-            size = sum(file.stat().st_size for file in args.out.glob("*.safetensors"))
+            size = sum(shard.file.stat().st_size for shard in shards)
             print(
                 f"{index['items']:,} items, {index['tokens']:,} tokens, {len(plan.names)} "
                 f"activations: {size / 1e6:,.2f} MB in {len(shards)} shards.\n"

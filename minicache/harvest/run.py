@@ -16,18 +16,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from minicache.errors import TokenError
-from minicache.harvest.shards import (
-    Plan,
-    Shard,
-    Source,
-    bytes_a_token,
-    is_there,
-    row_shape,
-    write,
-)
+from minicache.errors import DataError, TokenError
+from minicache.harvest.plan import Plan, bytes_a_token, row_shape
+from minicache.harvest.shards import Shard, Source, claim, hash_texts, is_there, write
 from minicache.model import HookedTransformer
-from minicache.names import pos_axis, split_act_name
+from minicache.names import axes_of, pos_axis, split_act_name
 
 __all__ = ["estimate", "gather", "harvest"]
 
@@ -54,15 +47,21 @@ def harvest(
 
     Raises:
         ConfigError, DataError: the folder holds another harvest. Nothing has been written then.
+        DataError: the data set has changed since the survey. Shards before it stay.
         TokenError: an item cannot be read; the message has its number. Shards before it stay.
         OSError: the disk does not take a shard.
     """
-    missing = {shard for shard in shards if not is_there(shard, plan)}  # all, before any work
-    shards[0].file.parent.mkdir(parents=True, exist_ok=True)
+    claim(shards, plan)
+    missing = {shard for shard in shards[rank::world] if not is_there(shard, plan)}
     items = source()
-    for number, shard in enumerate(shards):
+    for shard in shards:
         of_shard = list(islice(items, shard.items))
-        if shard in missing and number % world == rank:
+        if shard in missing:
+            if hash_texts(of_shard) != shard.texts:
+                raise DataError(
+                    f"The data set changed while it was read: items from {shard.first_item} on are "
+                    f"others than a moment ago. Run the same command again, into another folder."
+                )
             write(shard, plan, *gather(model, of_shard, plan, shard.first_item))
         yield shard
 
@@ -108,7 +107,7 @@ def _tokens(model: HookedTransformer, text: str, number: int) -> Tensor:
 def _rows(name: str, activation: Tensor, pos: int) -> Tensor:
     """An activation as [batch, pos, ..]: a row for each token, and all rows of one shape."""
     rows = activation.movedim(pos_axis(name), 1)
-    if not name.endswith(("pattern", "attn_scores")):
+    if axes_of(name)[-1] != "key":
         return rows
     unseen = 0.0 if name.endswith("pattern") else -torch.inf
     return F.pad(rows, (0, pos - rows.shape[-1]), value=unseen)

@@ -1,106 +1,41 @@
-"""The shelf: a harvest's files, and what makes it safe to stop at any moment.
+"""A harvest's files: shards that are whole or not there, and a folder that is one harvest's.
 
-A plan says all that decides the bytes. A shard is a run of items; its file is written beside its
-place, and renamed when it is whole. So a shard that is there is whole, and each says which plan and
-which texts it comes from. What is left to do can be read off the folder. Lesson 17 tells the story.
+A shard is a run of items. Its file is written beside its place, and renamed when it is whole. It
+says which plan and which texts it comes from, and holds a checksum of its own bytes. Before the
+first shard, the folder is claimed for one plan and one data set. So what is left to do can be read
+off the folder. Lesson 17 shows it.
 """
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import json
-import math
 import os
-import shutil
+import re
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from minicache.errors import ConfigError, DataError, UnknownActivationError, nearest
-from minicache.model import HookedTransformer
+from minicache.errors import ConfigError, DataError, logger, shown
+from minicache.harvest.plan import Plan, row_shape
 from minicache.model.config import HookedTransformerConfig
-from minicache.names import axes_of, get_act_name
 
-__all__ = [
-    "Plan",
-    "Shard",
-    "bytes_a_token",
-    "is_there",
-    "row_shape",
-    "survey",
-    "write",
-    "write_index",
-]
+__all__ = ["Shard", "claim", "hash_texts", "is_there", "survey", "write", "write_index"]
 
-DTYPES: Final = ("float32", "float64", "bfloat16", "float16")
+CLAIM, INDEX = "minicache-harvest.json", "index.json"
+OURS: Final = re.compile(rf"shard-\d{{6,}}\.safetensors|{re.escape(INDEX)}|{re.escape(CLAIM)}")
+PART: Final = re.compile(rf"({OURS.pattern})\.[a-z0-9_]{{8}}\.part")
+BLANK: Final = "0" * 64
+SEAL: Final = re.compile(rb'\\"sha256\\": \\"([0-9a-f]{64})\\"')  # inside a header, quotes escaped
 Source = Callable[[], Iterator[str]]
 """Gives the texts anew each time that it is called."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All that decides the bytes of a shard, but for its texts.
-
-    Attributes:
-        model: A hash of its configuration and weights.
-        names: The activations, by full name, in the model's order.
-        pos: The most tokens of an item; the rest of a longer one is cut off.
-        batch: Items run at once. It decides the last bits of the results, so it belongs here.
-        items_per_shard: What a kill can cost, and what is held in memory.
-        dtype: Of the activations in the files.
-    """
-
-    model: str
-    names: tuple[str, ...]
-    pos: int
-    batch: int
-    items_per_shard: int
-    dtype: str
-
-    @classmethod
-    def of(
-        cls,
-        model: HookedTransformer,
-        names: list[str],
-        pos: int | None = None,
-        batch: int = 32,
-        items_per_shard: int = 256,
-        dtype: str = "float32",
-    ) -> Plan:
-        """A plan for this model, checked.
-
-        Args:
-            names: As in `cache[name]`, or patterns such as `blocks.*.hook_resid_post`.
-            pos: None means the model's whole context.
-
-        Raises:
-            UnknownActivationError: no activation has this name, or fits this pattern.
-            ConfigError: a number or the dtype is not to be had.
-        """
-        most = model.cfg.n_ctx
-        pos = most if pos is None else pos
-        for what, value in {"batch": batch, "items_per_shard": items_per_shard, "pos": pos}.items():
-            if value < 1 or (what == "pos" and value > most):
-                raise ConfigError(f"{what}={value}: give 1 or more; the model's n_ctx is {most}.")
-        if dtype not in DTYPES:
-            raise ConfigError(f"dtype={dtype!r}: give {', '.join(DTYPES)}.")
-        picked = {found for name in names for found in _matching(model, name)}
-        in_order = tuple(name for name in model.hook_dict if name in picked)
-        return cls(_fingerprint(model), in_order, pos, batch, items_per_shard, dtype)
-
-    def as_json(self) -> dict[str, Any]:
-        """The plan as JSON gives it back: lists for tuples."""
-        return {**asdict(self), "names": list(self.names)}
 
 
 class Shard(NamedTuple):
@@ -121,62 +56,96 @@ def survey(source: Source, folder: Path, items_per_shard: int) -> list[Shard]:
     items, first = source(), 0
     shards: list[Shard] = []
     while block := list(islice(items, items_per_shard)):
-        digest = hashlib.sha256()
-        for text in block:
-            encoded = text.encode()
-            digest.update(len(encoded).to_bytes(8, "big") + encoded)
         file = folder / f"shard-{len(shards):06}.safetensors"
-        shards.append(Shard(file, first, len(block), digest.hexdigest()))
+        shards.append(Shard(file, first, len(block), hash_texts(block)))
         first += len(block)
     if not shards:
         raise DataError("The data set has no texts.")
     return shards
 
 
-def row_shape(cfg: HookedTransformerConfig, name: str, pos: int) -> tuple[int, ...]:
-    """The shape of an activation's row: what it holds for one token.
+def hash_texts(texts: Iterable[str]) -> str:
+    """A hash of texts and of where each of them ends."""
+    digest = hashlib.sha256()
+    for text in texts:
+        encoded = text.encode()
+        digest.update(len(encoded).to_bytes(8, "big") + encoded)
+    return digest.hexdigest()
 
-    A row of a pattern, or of its scores, is a query's, with room for `pos` keys.
+
+def claim(shards: list[Shard], plan: Plan) -> None:
+    """Make a folder this harvest's, before anything else is written there, or see that it is.
+
+    Of several processes that come at once, one writes the claim, and the others compare.
+
+    Raises:
+        ConfigError: the folder is a harvest's with another plan.
+        DataError: it is a harvest's over other texts, or has files of these names from elsewhere.
     """
-    sizes = {"head": cfg.n_heads, "key": pos, "1": 1}
-    rest = (axis for axis in axes_of(name) if axis not in ("pos", "query"))
-    return tuple(sizes[axis] if axis in sizes else getattr(cfg, axis) for axis in rest)
-
-
-def bytes_a_token(
-    cfg: HookedTransformerConfig, names: tuple[str, ...], pos: int, dtype: str = "float32"
-) -> int:
-    """What one token takes on the disk, by the formula: the numbers of its rows, times their size.
-
-    The tokens and offsets beside them take 8 bytes a token, and 8 an item.
-    """
-    numbers = sum(math.prod(row_shape(cfg, name, pos)) for name in names)
-    size: int = getattr(torch, dtype).itemsize
-    return numbers * size
+    folder = shards[0].file.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    ours = {"plan": plan.as_json(), "texts": hash_texts(shard.texts for shard in shards)}
+    content = json.dumps({**ours, "sha256": _hash_json(ours)}, indent=1) + "\n"
+    file = folder / CLAIM
+    if not file.exists():
+        strangers = [name for name in sorted(os.listdir(folder)) if OURS.fullmatch(name)]
+        if strangers and strangers != [CLAIM]:
+            raise DataError(
+                f"'{folder}' has a file {strangers[0]!r}, and no {CLAIM} that says which harvest "
+                f"wrote it. It is left as it is. Give another folder."
+            )
+        with _beside(file) as part:
+            part.write_text(content, encoding="utf-8")
+            try:
+                os.link(part, file)  # unlike a rename, it takes no place that is taken
+            except FileExistsError:
+                pass  # another process was first
+            except OSError:  # a file system without links
+                part.replace(file)
+    if file.read_bytes() == content.encode():
+        return
+    if (theirs := _read_claim(file)) is not None:
+        _compare(folder, theirs["plan"], plan)
+        if theirs["texts"] != ours["texts"]:
+            raise DataError(
+                f"'{folder}' holds a harvest that was made from other texts: the data set has "
+                f"changed. Give another folder."
+            )
+    for shard in shards:  # the claim is damaged; a shard that is whole says whose folder it is
+        is_there(shard, plan)
+    logger.warning("'%s' is damaged, and is written again.", file)
+    _put(file, content)
 
 
 def is_there(shard: Shard, plan: Plan) -> bool:
-    """Whether a shard has been made already.
+    """Whether a shard has been made already, and every byte of it is as it was written.
 
     Raises:
         ConfigError: it has, by another plan.
-        DataError: it has, from other texts; or it is damaged.
+        DataError: it has, from other texts.
     """
     if not shard.file.exists():
         return False
-    about, ours = _about(shard.file), plan.as_json()
-    for key, theirs in about["plan"].items():
-        if theirs != ours[key]:
-            raise ConfigError(
-                f"'{shard.file.parent}' holds a harvest with {key}={theirs!r}, and this one has "
-                f"{ours[key]!r}. Give another folder, or ask for the same."
-            )
+    about = _about(shard.file) if _is_whole(shard.file) else None
+    if about is None:
+        logger.warning("'%s' is damaged, and is made again.", shard.file)
+        return False
+    _compare(shard.file.parent, about["plan"], plan)
     if about["texts"] != shard.texts:
         raise DataError(
             f"'{shard.file}' was made from other texts: the data set has changed. "
             f"Give another folder."
         )
     return True
+
+
+def _compare(folder: Path, theirs: dict[str, Any], plan: Plan) -> None:
+    for key, value in plan.as_json().items():
+        if theirs.get(key) != value:
+            raise ConfigError(
+                f"'{folder}' holds a harvest with {key}={shown(theirs.get(key))}, and this one has "
+                f"{shown(value)}. Give another folder, or ask for the same."
+            )
 
 
 def write(shard: Shard, plan: Plan, tensors: dict[str, Tensor], cut: int) -> None:
@@ -189,13 +158,14 @@ def write(shard: Shard, plan: Plan, tensors: dict[str, Tensor], cut: int) -> Non
         OSError: the disk does not take it.
     """
     about = {"plan": plan.as_json(), "texts": shard.texts, "first_item": shard.first_item}
+    about |= {"items": shard.items, "cut": cut, "sha256": BLANK}
     # One entry of metadata: safetensors writes several in no fixed order.
-    metadata = {"minicache": json.dumps({**about, "items": shard.items, "cut": cut})}
     with _replacing(shard.file) as part:
         try:
-            save_file(tensors, part, metadata)
-        except SafetensorError as error:
+            save_file(tensors, part, {"minicache": json.dumps(about)})
+        except Exception as error:  # the package's own, that of a full disk among them
             raise OSError(f"'{shard.file}' cannot be written: {error}") from None
+        _seal(part)
 
 
 def write_index(shards: list[Shard], plan: Plan, cfg: HookedTransformerConfig) -> dict[str, Any]:
@@ -205,66 +175,100 @@ def write_index(shards: list[Shard], plan: Plan, cfg: HookedTransformerConfig) -
         DataError: a shard is missing.
     """
     folder = shards[0].file.parent
-    if missing := [shard.file.name for shard in shards if not is_there(shard, plan)]:
+    abouts = {shard: _about(shard.file) if shard.file.exists() else None for shard in shards}
+    if missing := [shard.file.name for shard, about in abouts.items() if about is None]:
         raise DataError(
             f"{len(missing)} shards are missing in '{folder}', {missing[0]} among them. Do all "
             f"machines write to this one folder? Run the same command again."
         )
-    rows, cut = [], 0
-    for shard in shards:
-        with safe_open(shard.file, "pt") as opened:
-            (tokens,) = opened.get_slice("tokens").get_shape()
-        place = {"first_item": shard.first_item, "items": shard.items, "tokens": tokens}
-        rows.append({"file": shard.file.name, **place})
-        cut += _about(shard.file)["cut"]
+    rows = [
+        {
+            "file": shard.file.name,
+            "first_item": shard.first_item,
+            "items": shard.items,
+            "tokens": about["tokens"],
+        }
+        for shard, about in abouts.items()
+        if about
+    ]
     index = {
         "plan": plan.as_json(),
-        "items": sum(row["items"] for row in rows),
-        "tokens": sum(row["tokens"] for row in rows),
-        "cut": cut,
+        "items": sum(shard.items for shard in shards),
+        "tokens": sum(about["tokens"] for about in abouts.values() if about),
+        "cut": sum(about["cut"] for about in abouts.values() if about),
         "activations": {name: list(row_shape(cfg, name, plan.pos)) for name in plan.names},
         "shards": rows,
     }
-    with _replacing(folder / "index.json") as part:
-        part.write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
-    for leftover in folder.glob("*.part"):  # of processes that were killed
-        shutil.rmtree(leftover, ignore_errors=True)
+    file, content = folder / INDEX, json.dumps(index, indent=1) + "\n"
+    if file.exists() and file.read_bytes() != content.encode():
+        logger.warning("'%s' is damaged, and is written again.", file)
+    _put(file, content)
+    _take_leftovers(folder)
     return index
 
 
-def _matching(model: HookedTransformer, name: str) -> list[str]:
-    pattern = name if set(name) & set("*?[") else get_act_name(name)
-    if found := fnmatch.filter(model.hook_dict, pattern):
-        return found
-    hint = nearest(pattern, model.hook_dict)
-    raise UnknownActivationError(f"This model has no activation {pattern!r}.{hint}")
-
-
-def _fingerprint(model: HookedTransformer) -> str:
-    digest = hashlib.sha256(json.dumps(model.config_dict(), sort_keys=True).encode())
-    for name, tensor in model.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()
-
-
-def _about(file: Path) -> dict[str, Any]:
+def _about(file: Path) -> dict[str, Any] | None:
+    """What a shard says of itself, and how many tokens it has. None if it cannot be read."""
     try:
         with safe_open(file, "pt") as shard:
             about: dict[str, Any] = json.loads(shard.metadata()["minicache"])
-    except (SafetensorError, KeyError, TypeError, ValueError):
-        raise DataError(f"'{file}' is damaged, or no shard of ours. Take it away first.") from None
+            (about["tokens"],) = shard.get_slice("tokens").get_shape()
+    except Exception:  # what is damaged, or no shard of ours, raises anything
+        return None
     return about
+
+
+def _seal(file: Path) -> None:
+    """Write a shard's SHA-256, taken while zeros stand in its place, into its header."""
+    with file.open("r+b") as opened:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        opened.seek(0)
+        opened.seek(opened.read(_header_end(opened.read(8), file)).index(BLANK.encode()) + 8)
+        opened.write(digest.encode())
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether a shard has the SHA-256 that stands in its header."""
+    with file.open("rb") as opened:
+        start = opened.read(8)
+        start += opened.read(_header_end(start, file))
+        found = SEAL.search(start)
+        if found is None:
+            return False
+        digest = hashlib.sha256(start[: found.start(1)] + BLANK.encode() + start[found.end(1) :])
+        return hashlib.file_digest(opened, lambda: digest).hexdigest() == found[1].decode()
+
+
+def _header_end(start: bytes, file: Path) -> int:
+    return min(int.from_bytes(start, "little"), file.stat().st_size)
+
+
+def _hash_json(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _read_claim(file: Path) -> dict[str, Any] | None:
+    try:
+        claimed: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        digest = claimed.pop("sha256")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    return claimed if digest == _hash_json(claimed) else None
+
+
+@contextmanager
+def _beside(file: Path) -> Iterator[Path]:
+    """A file of the same name in a folder of its own, so that no litter gets elsewhere."""
+    with tempfile.TemporaryDirectory(
+        prefix=f"{file.name}.", suffix=".part", dir=file.parent
+    ) as room:
+        yield Path(room, file.name)
 
 
 @contextmanager
 def _replacing(file: Path) -> Iterator[Path]:
-    """A file to write, which takes the place of `file` when it is whole and on the disk.
-
-    It stands in a folder of its own, so that nothing which writes it can leave litter elsewhere.
-    """
-    with tempfile.TemporaryDirectory(suffix=".part", dir=file.parent) as room:
-        part = Path(room, file.name)
+    """A file to write, which takes the place of `file` when it is whole and on the disk."""
+    with _beside(file) as part:
         part.touch()
         rights = part.stat().st_mode
         yield part
@@ -272,3 +276,19 @@ def _replacing(file: Path) -> Iterator[Path]:
         with part.open("rb") as written:
             os.fsync(written.fileno())
         part.replace(file)
+
+
+def _put(file: Path, content: str) -> None:
+    with _replacing(file) as part:
+        part.write_text(content, encoding="utf-8")
+
+
+def _take_leftovers(folder: Path) -> None:
+    """Remove what killed processes left: folders named as `_beside` does, and its files in them."""
+    for room in folder.iterdir():
+        if (named := PART.fullmatch(room.name)) and room.is_dir() and not room.is_symlink():
+            for file in room.iterdir():
+                if file.name == named[1] or file.name.startswith("."):  # safetensors' own
+                    file.unlink()
+            with suppress(OSError):  # it holds something else
+                room.rmdir()

@@ -1,8 +1,8 @@
-"""The intake: the texts of a data set, one after the other, never all at once.
+"""Read the texts of a data set, one after the other, never all at once.
 
 A text file has an item a line. A JSON-lines file has an object a line, and the text under one of
-its fields. Anything else is a data set of the package `datasets`: a folder that it saved, or a name
-on the hub. Blank lines are no items. Lesson 17 tells the story.
+its fields. A folder is one that the package `datasets` saved; what is neither file nor folder is a
+name on the hub. Blank lines are no items. Lesson 17 uses it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,11 @@ from minicache.model import huggingface
 __all__ = ["texts"]
 
 JSON_LINES: Final = (".jsonl", ".ndjson", ".json")
+NOT_TEXT: Final = (
+    *(".csv", ".tsv", ".parquet", ".arrow", ".xml", ".html", ".yaml", ".yml", ".pdf", ".docx"),
+    *(".npy", ".npz", ".pt", ".bin", ".safetensors", ".gz", ".bz2", ".xz", ".zst", ".zip", ".tar"),
+)
+"""Endings of files whose lines are no items."""
 
 
 def texts(
@@ -40,8 +45,13 @@ def texts(
     if not path.is_file():
         rows: Iterable[Any] = _data_set(source, split, subset)
         place = "row"
-    elif path.suffix in JSON_LINES:
+    elif path.suffix.lower() in JSON_LINES:
         rows, place = _objects(path), "object"
+    elif path.suffix.lower() in NOT_TEXT:
+        raise DataError(
+            f"'{source}': {path.suffix} is not read. Give a text file (an item a line), .jsonl, or "
+            f"a data set, such as a folder that the package `datasets` saved."
+        )
     else:
         yield from _lines(path)
         return
@@ -52,12 +62,16 @@ def texts(
                 f"'{source}', {place} {number}: no text in the field {field!r}. It has: {there}. "
                 f"Say --field."
             )
+        try:
+            row[field].encode()
+        except UnicodeEncodeError as error:
+            raise DataError(f"'{source}', {place} {number}: no text: {error}.") from None
         yield row[field]
 
 
 def _lines(path: Path) -> Iterator[str]:
     try:
-        with path.open(encoding="utf-8") as lines:
+        with path.open(encoding="utf-8-sig") as lines:
             yield from (line.rstrip("\n") for line in lines if line.strip())
     except UnicodeDecodeError as error:
         raise DataError(f"'{path}' is not text in UTF-8: {error}.") from None
@@ -67,7 +81,7 @@ def _objects(path: Path) -> Iterator[Any]:
     for number, line in enumerate(_lines(path)):
         try:
             yield json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"'{path}', object {number}: not one line of JSON: {error}.") from None
 
 
@@ -83,6 +97,8 @@ def _data_set(source: str | Path, split: str, subset: str | None) -> Iterable[An
             found = package.load_from_disk(str(source))
         else:
             found = package.load_dataset(str(source), subset, split=split)
+    except IndexError:
+        raise DataError(f"The data set '{source}' has no rows.") from None
     except (OSError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise DataError(f"The data set '{source}' cannot be had: {reason}") from error
