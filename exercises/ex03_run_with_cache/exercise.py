@@ -6,11 +6,14 @@
 
 - `cache` is a dictionary from the name of each hook point to the activation that passed it, in the
   order of the run.
-- `names_filter(name)`, if given, says which names to keep. What it refuses is never held.
+- `names_filter(name)`, if given, says which names to keep. What it refuses is never held, not even
+  during the run.
 - The logits are those of a plain `model(tokens)`, with their graph.
 - A cached tensor is detached, so that the cache does not keep the graph alive. It is no copy: it
   shares its memory with the activation.
-- Hooks that a user attached before still work, and the cache holds what the model went on with.
+- Hooks that a user attached before still work, and stay. Your own come off, also when the run fails
+  or is interrupted.
+- The cache holds what the model went on with, after those hooks.
 
     >>> logits, cache = run_with_cache(model, tokens, lambda name: name.endswith("pattern"))
 

@@ -15,7 +15,9 @@ any axis, so that nobody else has to.
     >>> take(torch.zeros(2, 5, 3), -2, [0, 4]).shape
     torch.Size([2, 2, 3])
 
-Every tensor is at least one-dimensional, and every `what` fits its axis.
+Every tensor is at least one-dimensional, and keeps its dtype. Every `what` fits its axis. That is,
+where the axis has n entries: an int is from -n to n - 1, an int in a list from 0 to n - 1, there
+are n bools, and something is taken.
 """
 
 from torch import Tensor

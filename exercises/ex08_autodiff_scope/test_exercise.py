@@ -6,85 +6,127 @@ from exercises.grader.kit import points
 
 TITLE = "global state, given back"
 LESSON = "lesson 12, The autodiff switch"
+ERRORS = (ZeroDivisionError("on purpose"), KeyboardInterrupt("on purpose"))
 
 
-def mode_inside(answer, mode):
-    with answer.autodiff(mode):
-        return torch.is_grad_enabled()
+def word(enabled):
+    return "on" if enabled else "off"
 
 
-def mode_after(answer, mode, before, fails=False):
+def inside(answer, mode, before):
+    with torch.set_grad_enabled(before), answer.autodiff(mode):
+        return word(torch.is_grad_enabled())
+
+
+def after(answer, mode, before, error=None, changed=None):
+    """The mode after a block, left by its end or by an exception."""
     with torch.set_grad_enabled(before):
         try:
             with answer.autodiff(mode):
-                if fails:
-                    raise ZeroDivisionError("on purpose")
-        except ZeroDivisionError:
-            pass
-        return torch.is_grad_enabled()
+                if changed is not None:
+                    torch.set_grad_enabled(changed)
+                if error is not None:
+                    raise error
+        except BaseException as came:
+            if came is not error:
+                raise
+        return word(torch.is_grad_enabled())
 
 
 @points(2)
-def test_the_mode_holds_inside(answer, see):
-    see("the grad mode in `with autodiff(False)`", lambda: mode_inside(answer, False))
-
-    def on():
-        with torch.no_grad():
-            return mode_inside(answer, True)
-
-    see("the grad mode in `with autodiff(True)`, inside no_grad", on)
-    weight = torch.ones(2, requires_grad=True)
-
-    def product():
-        with answer.autodiff(False):
-            return (weight * 2).requires_grad
-
-    see("(weight * 2).requires_grad in `with autodiff(False)`", product)
-
-
-def test_after_the_block_it_is_as_before(answer, see):
+def test_the_mode_holds_inside_and_is_given_back(answer, see):
     for before in (True, False):
         for mode in (True, False):
-            label = f"the grad mode was {before}; after `with autodiff({mode})`"
-            see(label, lambda b=before, m=mode: mode_after(answer, m, b))
+            was, block = f"autodiff was {word(before)}", f"`with autodiff({mode})`"
+            see(f"{was}; inside {block}", lambda b=before, m=mode: inside(answer, m, b))
+            see(f"{was}; after {block}", lambda b=before, m=mode: after(answer, m, b))
+            for error in ERRORS:
+                see(
+                    f"{was}; after {type(error).__name__} in {block}",
+                    lambda b=before, m=mode, e=error: after(answer, m, b, e),
+                )
 
 
-def test_after_an_exception_as_well(answer, see):
-    see(
-        "the grad mode was True; after an exception in `with autodiff(False)`",
-        lambda: mode_after(answer, False, True, fails=True),
-    )
-    see(
-        "the grad mode was False; after an exception in `with autodiff(True)`",
-        lambda: mode_after(answer, True, False, fails=True),
-    )
+@points(2)
+def test_an_exception_goes_on_and_return_gives_back(answer, see):
+    def raises(error, mode):
+        with answer.autodiff(mode):
+            raise error
 
-    def goes_on():
+    for error in ERRORS:
+        for mode in (False, True):
+            see(
+                f"{type(error).__name__} in `with autodiff({mode})`",
+                lambda error=error, mode=mode: raises(error, mode),
+            )
+
+    def returns():
         with answer.autodiff(False):
-            raise ZeroDivisionError("on purpose")
+            return "left by return"
 
-    see("1 / 0 in the block: does the error come through?", goes_on)
+    see("a block left by return", returns)
+    for mode, before in ((False, True), (True, False), (True, True)):
+        see(
+            f"autodiff was {word(before)}; after `with autodiff({mode})`, where somebody switched",
+            lambda m=mode, b=before: after(answer, m, b, changed=not b),
+        )
 
 
+@points(2)
 def test_scopes_nest(answer, see):
-    def nested():
-        seen = []
-        with answer.autodiff(False):
-            with answer.autodiff(True):
-                seen.append(torch.is_grad_enabled())
-            seen.append(torch.is_grad_enabled())
-        return [*seen, torch.is_grad_enabled()]
+    def nested(*modes):
+        if not modes:
+            return [word(torch.is_grad_enabled())]
+        with answer.autodiff(modes[0]):
+            outer = word(torch.is_grad_enabled())
+            inner = nested(*modes[1:])
+            return [outer, *inner, word(torch.is_grad_enabled())]
 
-    see("autodiff(True) in autodiff(False): inside, between, after", nested)
+    for modes in ((False, True), (False, False), (True, False, True), (False, True, False, False)):
+        see(
+            f"autodiff{modes}, each in the one before: on the way in, and out again",
+            lambda modes=modes: [*nested(*modes), word(torch.is_grad_enabled())],
+        )
+
+    def one_after_another():
+        modes = []
+        for mode in (False, True, False):
+            with answer.autodiff(mode):
+                modes.append(word(torch.is_grad_enabled()))
+            modes.append(word(torch.is_grad_enabled()))
+        return modes
+
+    see("False, True and False, one after the other: inside and after each", one_after_another)
 
 
+@points(2)
 def test_what_was_made_inside_is_an_ordinary_tensor(answer, see):
-    weight = torch.full((2,), 3.0, requires_grad=True)
-
-    def later():
-        with answer.autodiff(False):
-            cached = torch.ones(2) * 5
+    def later(mode):
+        weight = torch.full((2,), 3.0, requires_grad=True)
+        with answer.autodiff(mode):
+            cached = weight * 5
         (weight * cached).sum().backward()
         return weight.grad
 
-    see("the gradient through a tensor made inside", later)
+    for mode in (False, True):
+        see(f"made in `with autodiff({mode})`: the gradient through it", lambda m=mode: later(m))
+
+    def changed():
+        with answer.autodiff(False):
+            cached = torch.ones(2)
+        cached += 1
+        return cached.requires_grad_() * 2
+
+    see("made in `with autodiff(False)`, changed in place and used later", changed)
+    weight = torch.ones(2, requires_grad=True)
+
+    def product(mode):
+        with answer.autodiff(mode):
+            return (weight * 2).requires_grad
+
+    for mode in (False, True):
+        see(
+            f"(weight * 2).requires_grad in `with autodiff({mode})`",
+            lambda mode=mode: product(mode),
+            weight=weight,
+        )

@@ -22,8 +22,8 @@ COMPARE: dict[type, list[type]] = {
     ast.GtE: [ast.Gt, ast.LtE],
     ast.Eq: [ast.NotEq],
     ast.NotEq: [ast.Eq],
-    ast.Is: [ast.IsNot, ast.Eq],
-    ast.IsNot: [ast.Is, ast.NotEq],
+    ast.Is: [ast.IsNot],
+    ast.IsNot: [ast.Is],
     ast.In: [ast.NotIn],
     ast.NotIn: [ast.In],
 }
@@ -176,7 +176,10 @@ def _instead(node: ast.AST) -> Iterator[ast.AST]:
         case ast.Tuple(elts=elts, ctx=ast.Load()) if len(elts) > 1:
             for i in range(len(elts)):
                 yield ast.Tuple(elts[:i] + elts[i + 1 :], ast.Load())
-            for i in range(len(elts) - 1):
+            unordered = all(isinstance(one, ast.Constant) for one in elts) or all(
+                isinstance(one, ast.Name) and one.id.endswith("Error") for one in elts
+            )
+            for i in range(0 if unordered else len(elts) - 1):
                 swapped = [*elts[:i], elts[i + 1], elts[i], *elts[i + 2 :]]
                 yield ast.Tuple(swapped, ast.Load())
         case ast.Call():

@@ -2,55 +2,177 @@
 
 from exercises.grader.variants import Edit
 
+PLACE = "*([place] if place else [])"
+UNKNOWN = 'raise KeyError(f"no activation {name!r} with layer {layer}")'
+NORM_CHECK = """        if layer_type not in ("ln1", "ln2"):
+            raise KeyError(f"{name!r} is in ln1 and in ln2: say which")
+"""
+
 EDITS = [
     Edit(
-        "alias_forgotten",
-        {"    name = ALIASES.get(name, name)\n": ""},
-        "`attn` is another word for `pattern`, and your function does not know it. Replace aliases before you look the word up.",
+        "layer_zero",
+        {"name in names and layer is not None": "name in names and layer"},
+        "Layer 0 is treated as if there were none: 0 is false in Python. Ask `layer is None`, and "
+        "never `if layer`.",
+    ),
+    Edit(
+        "layer_zero_of_layernorms",
+        {"        if layer is None:\n": "        if not layer:\n"},
+        "The LayerNorms of layer 0 are taken for the final one: 0 is false in Python. Ask `layer is "
+        "None`, and never `if not layer`.",
     ),
     Edit(
         "attn_for_all",
-        {
-            '            return ".".join(["blocks", str(layer), *([place] if place else []), f"hook_{name}"])\n': '            return ".".join(["blocks", str(layer), "attn", f"hook_{name}"])\n'
-        },
-        "Everything in a block gets `attn.` in its name. The neurons' `pre` and `post` live in the MLP, and the stream's own names in the block itself.",
+        {PLACE: '"attn"'},
+        "`attn` stands in every name of a block. Only six activations live in the attention layer; "
+        "`PLACES` says where each lives.",
     ),
     Edit(
-        "builds_anything",
-        {
-            '    raise KeyError(f"no activation {name!r} with layer {layer}")\n': '    return f"blocks.{layer}.hook_{name}"\n'
-        },
-        "Every word gets a name, misspelt ones too. The mistake then shows far away, as a missing entry. Look the word up, and raise a KeyError where it is not found.",
+        "no_place",
+        {", " + PLACE: ""},
+        "The part of the block is missing from the names: `attn` and `mlp` stand between the layer "
+        "and the hook of what lives there.",
+    ),
+    Edit(
+        "empty_place",
+        {PLACE: "place"},
+        'The block\'s own activations have two dots in their names. At the place "" no word stands '
+        "between the layer and the hook.",
     ),
     Edit(
         "counts_from_one",
+        {'"blocks", str(layer)': '"blocks", str(layer + 1)'},
+        "The layer is one too high. Layers count from 0, in the call and in the name alike.",
+    ),
+    Edit(
+        "counts_back",
+        {'"blocks", str(layer)': '"blocks", str(layer - 1)'},
+        "The layer is one too low. Layers count from 0, in the call and in the name alike.",
+    ),
+    Edit(
+        "no_hook",
+        {'f"hook_{name}"])': "name])"},
+        "`hook_` is missing before the last word of a block's names.",
+    ),
+    Edit(
+        "alias_forgotten",
+        {"    name = ALIASES.get(name, name)\n": ""},
+        "`attn` is another word for `pattern`, and your function does not know it. Replace aliases "
+        "before you look the word up.",
+    ),
+    Edit(
+        "alias_kept",
         {
-            '        return f"blocks.{layer}.{layer_type}.hook_{name}"\n': '        return f"blocks.{layer + 1}.{layer_type}.hook_{name}"\n',
-            '            return ".".join(["blocks", str(layer), *([place] if place else []), f"hook_{name}"])\n': '            return ".".join(["blocks", str(layer + 1), *([place] if place else []), f"hook_{name}"])\n',
+            "    name = ALIASES.get(name, name)\n": '    if name == "attn" and layer is not None:\n        return f"blocks.{layer}.attn.hook_attn"\n'
         },
-        "Your layers count from one. The name holds the layer's index as it is: the first block is 0.",
+        "`attn` is found, and keeps its own word. It is another word for `pattern`: the name ends in "
+        "`hook_pattern`.",
     ),
     Edit(
         "full_name_changed",
+        {
+            '    if "hook_" in name:\n        return name\n': '    if "hook_" in name:\n        return f"hook_{name}"\n'
+        },
+        "A full name comes back changed. It is an address already: hand it on as it is, so that the "
+        "function can be applied twice.",
+    ),
+    Edit(
+        "full_name_refused",
         {'    if "hook_" in name:\n        return name\n': ""},
-        "A full name comes back changed, or not at all. It is an address already: hand it on as it is, so that the function can be applied twice.",
+        "A full name is refused. It is an address already: hand it on as it is, so that the function "
+        "can be applied twice.",
     ),
     Edit(
-        "layer_zero",
-        {
-            "        if layer is None:\n": "        if not layer:\n",
-            "        if name in names and layer is not None:\n": "        if name in names and layer:\n",
-        },
-        "Layer 0 is taken for no layer. In Python 0 is false, so `if layer` and `layer or ..` miss it. Ask `layer is None`.",
+        "only_hook_first",
+        {'if "hook_" in name': 'if name.startswith("hook_")'},
+        "Only names that begin with `hook_` are taken for full. Those of a block have it in the "
+        "middle: ask whether it is in the name.",
     ),
     Edit(
-        "scale_anywhere",
+        "only_blocks",
+        {'if "hook_" in name': 'if name.startswith("blocks.")'},
+        "Only names that begin with `blocks.` are taken for full. `hook_embed` and "
+        "`ln_final.hook_scale` are full as well.",
+    ),
+    Edit(
+        "norm_of_the_whole_model",
+        {'f"ln_final.hook_{name}"': 'f"hook_{name}"'},
+        "Without a layer, `scale` and `normalized` are those of the final LayerNorm: `ln_final.` "
+        "stands before the hook.",
+    ),
+    Edit(
+        "no_final_norm",
+        {'            return f"ln_final.hook_{name}"\n': "            raise KeyError(name)\n"},
+        "`scale` without a layer is refused. It is that of the final LayerNorm, "
+        "`ln_final.hook_scale`.",
+    ),
+    Edit(
+        "always_ln1",
+        {"{layer}.{layer_type}.hook": "{layer}.ln1.hook"},
+        "The LayerNorm that was asked for is ignored: `ln1` stands in the name whatever "
+        "`layer_type` is.",
+    ),
+    Edit(
+        "ln1_by_default",
+        {NORM_CHECK: '        layer_type = layer_type or "ln1"\n'},
+        "The scale of a block without its LayerNorm is taken for ln1's. A block has two: this names "
+        "nothing, and raises a KeyError.",
+    ),
+    Edit(
+        "norm_without_place",
         {
-            '        if layer_type not in ("ln1", "ln2"):\n            raise KeyError(f"{name!r} is in ln1 and in ln2: say which")\n        return f"blocks.{layer}.{layer_type}.hook_{name}"\n': '        middle = f"{layer_type}." if layer_type else ""\n        return f"blocks.{layer}.{middle}hook_{name}"\n'
+            NORM_CHECK: '        if layer_type is None:\n            return f"blocks.{layer}.hook_{name}"\n'
         },
-        "The scale of a block without its LayerNorm gets a name. A block has two LayerNorms, ln1 and ln2, so the name would be a guess, and no model has it. Raise a KeyError instead.",
+        "The scale of a block is named without a LayerNorm. A block has two, ln1 and ln2: without "
+        "one of them it names nothing, and raises a KeyError.",
+    ),
+    Edit(
+        "norm_called_none",
+        {NORM_CHECK: ""},
+        "The scale of a block without its LayerNorm gets a name with `None` in it. It names nothing, "
+        "and raises a KeyError.",
+    ),
+    Edit(
+        "builds_anything",
+        {UNKNOWN: 'return f"blocks.{layer}.hook_{name}"'},
+        "A name that the model never has is built all the same. Then the error comes much later and "
+        "says nothing. An unknown word, or a block's word without a layer, raises a KeyError.",
+    ),
+    Edit(
+        "gives_none",
+        {UNKNOWN: "return None"},
+        "What names nothing gives None, and the error comes much later. It has to raise a KeyError.",
+    ),
+    Edit(
+        "comes_back",
+        {UNKNOWN: "return name"},
+        "What names nothing comes back as it is, as if it were a full name. It has to raise a "
+        "KeyError.",
+    ),
+    Edit(
+        "value_error",
+        {UNKNOWN: UNKNOWN.replace("KeyError", "ValueError")},
+        "What names nothing raises the wrong exception. A KeyError is asked for, or a subclass.",
+    ),
+    Edit(
+        "layer_none",
+        {"name in names and layer is not None": "name in names"},
+        "A block's activation without a layer gets a name with `None` in it. It names nothing, and "
+        "raises a KeyError.",
+    ),
+    Edit(
+        "first_layer_by_default",
+        {
+            "name in names and layer is not None": "name in names",
+            '"blocks", str(layer)': '"blocks", str(layer or 0)',
+        },
+        "A block's activation without a layer is taken for layer 0's. It names nothing, and raises a "
+        "KeyError.",
     ),
 ]
 
 # Small changes of the reference that no answer can be told by: the change, and the reason.
-EQUIVALENT: dict[str, str] = {}
+EQUIVALENT = {
+    "if name in WHOLE and layer is None: -> if name in WHOLE:": "The task leaves open what an "
+    "activation of the whole model is with a layer.",
+}

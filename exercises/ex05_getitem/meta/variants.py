@@ -2,57 +2,171 @@
 
 from exercises.grader.variants import Edit
 
+RANGE = """            if not -self.n_layers <= layer < self.n_layers:
+                raise IndexError(f"layer {layer}: the model has {self.n_layers}")
+"""
+PAIR = """            if not isinstance(name, str) or not isinstance(layer, int) or isinstance(layer, bool):
+                raise TypeError(f"{address!r}: give (name, layer)")
+"""
+TRY = """        try:
+            self[address]
+        except (KeyError, IndexError, TypeError):
+            return False
+        return True
+"""
+
 EDITS = [
     Edit(
-        "in_disagrees",
-        {
-            "        try:\n            self[address]\n        except (KeyError, IndexError, TypeError):\n            return False\n        return True\n": "        return address in self.cache_dict\n"
-        },
-        "`in` and `[]` disagree: `cache['q', 1]` works, and `('q', 1) in cache` is false. Let `__contains__` resolve the address in the same way.",
+        "wraps",
+        {RANGE: ""},
+        "A layer out of range finds another layer: `%` wraps round. Check the range first. A list of "
+        "n entries takes indices from -n to n - 1.",
     ),
     Edit(
-        "in_raises",
-        {"        except (KeyError, IndexError, TypeError):\n": "        except KeyError:\n"},
-        "`in` raises for some addresses. It is a question, and its answer is yes or no: catch the IndexError and the TypeError of `[]` as well as the KeyError.",
+        "wraps_below",
+        {"if not -self.n_layers <= layer < self.n_layers": "if layer >= self.n_layers"},
+        "A layer below -n finds another layer. A list of n entries takes indices from -n to n - 1, "
+        "and -n - 1 is an IndexError.",
     ),
     Edit(
-        "key_error_for_all",
-        {
-            '                raise IndexError(f"layer {layer}: the model has {self.n_layers}")\n': '                raise KeyError(f"layer {layer}: the model has {self.n_layers}")\n'
-        },
-        "A layer out of range raises a KeyError. That reads like a misspelt name. A place that a sequence does not have is an IndexError in Python, and whoever loops over layers will catch that.",
+        "one_too_many",
+        {"<= layer < self.n_layers": "<= layer <= self.n_layers"},
+        "Layer n is let through in a model of n layers. The last is n - 1.",
     ),
     Edit(
-        "none_for_missing",
-        {
-            "        return self.cache_dict[address]\n": "        return self.cache_dict.get(address)\n",
-            "            self[address]\n        except (KeyError, IndexError, TypeError):\n": "            return self[address] is not None\n        except (IndexError, TypeError):\n",
-            "        return True\n": "",
-        },
-        "A name that is not there gives None. The mistake then shows later, as `None has no attribute shape`. Square brackets raise a KeyError; `get` is the method that gives None.",
+        "first_refused",
+        {"-self.n_layers <= layer": "-self.n_layers < layer"},
+        "Layer -n is refused in a model of n layers. It is the first, as in a list.",
+    ),
+    Edit(
+        "no_negative_layers",
+        {"{layer % self.n_layers}": "{layer}"},
+        "A negative layer is not counted from the end: it goes into the name with its minus sign. -1 "
+        "is the last layer, `layer % n_layers`.",
+    ),
+    Edit(
+        "negative_refused",
+        {"-self.n_layers <= layer": "0 <= layer"},
+        "A negative layer is refused. It counts from the end, as in a list: -1 is the last.",
     ),
     Edit(
         "off_by_one",
-        {
-            '            address = f"blocks.{layer % self.n_layers}.hook_{name}"\n': '            address = f"blocks.{(layer if layer >= 0 else layer - 1) % self.n_layers}.hook_{name}"\n'
-        },
-        "Layers from the end are off by one: -1 finds the last but one. -1 is the last, so the index from the front is `n_layers + layer`, with nothing taken off.",
+        {"{layer % self.n_layers}": "{layer if layer >= 0 else (layer - 1) % self.n_layers}"},
+        "Negative layers come out one too low. -1 is the last layer, which is n_layers - 1.",
     ),
     Edit(
-        "wraps",
-        {
-            '            if not -self.n_layers <= layer < self.n_layers:\n                raise IndexError(f"layer {layer}: the model has {self.n_layers}")\n': ""
-        },
-        "A layer that is out of range wraps round to another: with 3 layers, -4 gives the last. `%` never complains. Check the range first, and raise an IndexError.",
+        "absolute",
+        {"{layer % self.n_layers}": "{abs(layer) % self.n_layers}"},
+        "The sign of the layer is thrown away. -1 is the last layer, and not layer 1.",
+    ),
+    Edit(
+        "counts_from_one",
+        {"{layer % self.n_layers}": "{(layer - 1) % self.n_layers}"},
+        "All layers come out one too low. Layers count from 0.",
     ),
     Edit(
         "zero_is_none",
         {
-            '                raise TypeError(f"{address!r}: give (name, layer)")\n': '                raise TypeError(f"{address!r}: give (name, layer)")\n            if not layer:\n                raise TypeError("give a layer")\n'
+            "            address = f": "            if not layer:\n                raise KeyError(name)\n            address = f"
         },
-        "Layer 0 is taken for no layer at all, because 0 is false. Test `is None`, or the type, and not the truth of a number.",
+        "Layer 0 is treated as if there were none: 0 is false in Python. Ask `layer is None`, and "
+        "never `if layer`.",
+    ),
+    Edit(
+        "last_layer_that_is_there",
+        {
+            "        self.n_layers = n_layers\n": "        self.n_layers = len({n.split('.')[1] for n in cache_dict if n.startswith('blocks.')})\n"
+        },
+        "The layers that are in the dictionary are counted, and `n_layers` is not used. A cache may "
+        "hold some layers only; -1 is still the model's last.",
+    ),
+    Edit(
+        "shared_entries",
+        {
+            "class Cache(Mapping):\n": "class Cache(Mapping):\n    n_layers = None\n\n",
+            "        self.n_layers = n_layers\n": "        Cache.n_layers = n_layers\n",
+        },
+        "All caches share one number of layers: it is kept on the class. Keep it on `self`.",
+    ),
+    Edit(
+        "key_error_for_all",
+        {RANGE: RANGE.replace("IndexError", "KeyError")},
+        "A layer out of range raises a KeyError. It is an IndexError, as for a list.",
+    ),
+    Edit(
+        "index_error_for_the_wrong_kind",
+        {PAIR: PAIR.replace("TypeError", "IndexError")},
+        "A pair that is no address, as one with a string for its layer, raises an IndexError. It is "
+        "a TypeError: the kind is wrong, and not the number.",
+    ),
+    Edit(
+        "key_error_for_no_address",
+        {'raise TypeError(f"{address!r} is no address")': "raise KeyError(address)"},
+        "What is no address at all raises a KeyError. It is a TypeError: nothing of this kind can "
+        "ever be found.",
+    ),
+    Edit(
+        "looks_up_anything",
+        {
+            '        if not isinstance(address, str):\n            raise TypeError(f"{address!r} is no address")\n': ""
+        },
+        "What is no address at all is looked up in the dictionary and raises a KeyError there. A "
+        "float, None or a longer tuple is a TypeError.",
+    ),
+    Edit(
+        "any_pair",
+        {PAIR: "            layer = int(layer)\n"},
+        "A string or a float is taken for a layer. A layer is an int; anything else is a TypeError.",
+    ),
+    Edit(
+        "none_for_missing",
+        {"return self.cache_dict[address]": "return self.cache_dict.get(address)"},
+        "A name that is not there gives None, and the mistake shows much later. It has to raise a "
+        "KeyError.",
+    ),
+    Edit(
+        "copies",
+        {"return self.cache_dict[address]": "return self.cache_dict[address].clone()"},
+        "What comes back is a copy. A cache gives the entry itself: what is looked up costs no "
+        "memory.",
+    ),
+    Edit(
+        "in_disagrees",
+        {TRY: "        return not isinstance(address, list) and address in self.cache_dict\n"},
+        "`in` knows full names only, and `[]` knows pairs too. The two have to agree: let "
+        "`__contains__` try `self[address]`.",
+    ),
+    Edit(
+        "in_raises",
+        {TRY: TRY.replace("(KeyError, IndexError, TypeError)", "KeyError")},
+        "`in` raises where the address is out of range or none at all. A question has an answer: "
+        "catch the IndexError and the TypeError too.",
+    ),
+    Edit(
+        "in_raises_type_errors",
+        {TRY: TRY.replace("(KeyError, IndexError, TypeError)", "(KeyError, IndexError)")},
+        "`in` raises a TypeError for what is no address. It never raises: what is no address is not "
+        "in the cache.",
+    ),
+    Edit(
+        "in_raises_index_errors",
+        {TRY: TRY.replace("(KeyError, IndexError, TypeError)", "(KeyError, TypeError)")},
+        "`in` raises an IndexError for a layer out of range. It never raises: such a layer is not in "
+        "the cache.",
+    ),
+    Edit(
+        "in_asks_the_value",
+        {"            self[address]\n": "            return bool(self[address].any())\n"},
+        "`in` asks the entry and not whether it is there: an entry of zeros is said to be missing.",
     ),
 ]
 
 # Small changes of the reference that no answer can be told by: the change, and the reason.
-EQUIVALENT: dict[str, str] = {}
+KIND = "if not isinstance(name, str) or not isinstance(layer, int) or isinstance(layer, bool):"
+EQUIVALENT = {
+    f"{KIND} -> if not isinstance(layer, int) or isinstance(layer, bool):": "The task leaves open "
+    "whether a pair with another name than a string is no address or is not there.",
+    f"{KIND} -> if not isinstance(name, str) or not isinstance(layer, int):": "The task leaves open "
+    "whether True is a layer.",
+    "return False -> return": "`in` makes a bool of what it gets.",
+}

@@ -2,59 +2,151 @@
 
 from exercises.grader.variants import Edit
 
+GUARD = """        if tensor.shape[0] != 1:
+            raise ValueError(f"{name} has a batch of {tensor.shape[0]}, and not of 1")
+"""
+LOOP = "    for name, tensor in cache.cache_dict.items():\n"
+WORK = "    cache.cache_dict = {name: tensor[0] for name, tensor in cache.cache_dict.items()}\n"
+LOG = '        logger.warning("there is no batch axis any more")\n'
+
 EDITS = [
     Edit(
         "asserts",
-        {
-            '        if tensor.shape[0] != 1:\n            raise ValueError(f"{name} has a batch of {tensor.shape[0]}, and not of 1")\n': "        assert tensor.shape[0] == 1, name\n"
-        },
-        "The guard is an `assert`. It raises an AssertionError, and under `python -O` it is gone and the cache is damaged. `assert` is for what no input can break; a caller's mistake needs `raise`.",
+        {GUARD: "        assert tensor.shape[0] == 1, name\n"},
+        "The caller's mistake is caught by `assert`. That raises an AssertionError, and under "
+        "`python -O` nothing at all. Write `if ..: raise ValueError(..)`.",
     ),
     Edit(
-        "flag_first",
-        {"        return\n": "        return\n    cache.has_batch_dim = False\n"},
-        "After a refusal `has_batch_dim` is False, though the axis is still there. The flag is part of the state as well: set it last.",
+        "debug_only",
+        {"if tensor.shape[0] != 1": "if __debug__ and tensor.shape[0] != 1"},
+        "The guard is there, and gone under `python -O`: an `assert` or `__debug__` stands in it. "
+        "What a caller can do wrong is checked by a plain `if`.",
     ),
     Edit(
         "half_changed",
         {
-            "    for name, tensor in cache.cache_dict.items():\n": "    for name, tensor in list(cache.cache_dict.items()):\n",
-            '            raise ValueError(f"{name} has a batch of {tensor.shape[0]}, and not of 1")\n    cache.cache_dict = {name: tensor[0] for name, tensor in cache.cache_dict.items()}\n': "            raise ValueError(name)\n        cache.cache_dict[name] = tensor[0]\n",
+            GUARD: GUARD + "        cache.cache_dict = {**cache.cache_dict, name: tensor[0]}\n",
+            WORK: "",
         },
-        "When the third entry is refused, the first two have changed already. The cache is then neither one thing nor the other. Check every entry before you change any.",
+        "The entries before the wrong one are changed already when the exception comes. Two loops: "
+        "the first only looks, the second changes and cannot fail.",
     ),
     Edit(
-        "prints",
-        {
-            '        logger.warning("there is no batch axis any more")\n': '        print("there is no batch axis any more")\n'
-        },
-        "The second call prints. Whoever uses your library cannot turn that off, or find it in a log. Use the logger `minicache`.",
-    ),
-    Edit(
-        "raises_when_harmless",
-        {
-            '        logger.warning("there is no batch axis any more")\n        return\n': '        raise ValueError("there is no batch axis any more")\n'
-        },
-        "The second call raises. But nothing is wrong: the axis is gone, as was asked. A script that calls it twice should go on. Log a warning, and return.",
-    ),
-    Edit(
-        "root_logger",
-        {'logger = logging.getLogger("minicache")\n': "logger = logging.getLogger()\n"},
-        "The warning goes to the root logger, which belongs to the application. A library has a logger of its own name, so that it can be filtered: `logging.getLogger('minicache')`.",
+        "flag_first",
+        {LOOP: "    cache.has_batch_dim = False\n" + LOOP, "    cache.has_batch_dim = False\n": ""},
+        "After a refusal `has_batch_dim` says False, and the batch is still there. Set the flag when "
+        "all is done.",
     ),
     Edit(
         "takes_the_first",
-        {
-            '        if tensor.shape[0] != 1:\n            raise ValueError(f"{name} has a batch of {tensor.shape[0]}, and not of 1")\n': "        pass\n"
-        },
-        "A batch of several is cut down to its first item, without a word. The others are lost, and nobody knows. Raise a ValueError that names the size.",
+        {GUARD: "        pass\n"},
+        "A batch of two is cut to its first item, silently. Whoever lost the second will look for it "
+        "for a long time: raise a ValueError.",
     ),
     Edit(
-        "wrong_level",
+        "an_empty_batch",
+        {"shape[0] != 1": "shape[0] > 1"},
+        "A batch of 0 gets through: what is not 1 is refused, and that is not only what is larger.",
+    ),
+    Edit(
+        "first_only",
+        {LOOP: "    for name, tensor in list(cache.cache_dict.items())[:1]:\n"},
+        "Only the first entry is looked at. Any tensor may have another batch.",
+    ),
+    Edit(
+        "last_only",
+        {LOOP: "    for name, tensor in list(cache.cache_dict.items())[-1:]:\n"},
+        "Only the last entry is looked at. Any tensor may have another batch.",
+    ),
+    Edit(
+        "skips",
+        {GUARD: "        pass\n", "tensor[0] for": "tensor[0] if len(tensor) == 1 else tensor for"},
+        "Entries with another batch are passed over, and the rest is changed. One that does not fit "
+        "is the caller's mistake: raise a ValueError, and change nothing.",
+    ),
+    Edit(
+        "wrong_class",
+        {"raise ValueError": "raise RuntimeError"},
+        "The wrong exception is raised. A ValueError says that what came has the wrong value; a "
+        "subclass is as good.",
+    ),
+    Edit(
+        "squeezes_all",
+        {"tensor[0] for": "tensor.squeeze() for"},
+        "Every axis of size 1 goes, and not the batch alone. `squeeze(0)`, or `tensor[0]`, takes the "
+        "first only.",
+    ),
+    Edit(
+        "flag_forgotten",
+        {"    cache.has_batch_dim = False\n": ""},
+        "`has_batch_dim` still says True when the axis is gone.",
+    ),
+    Edit(
+        "returns_the_cache",
         {
-            '        logger.warning("there is no batch axis any more")\n': '        logger.info("there is no batch axis any more")\n'
+            "    cache.has_batch_dim = False\n": "    cache.has_batch_dim = False\n    return cache\n"
         },
-        "It is logged as `info`, which nobody sees unless they turn it on. Something that may confuse a user is a `warning`.",
+        "Something is returned. A function that changes what it is given returns None, so that "
+        "nobody takes the result for a new one.",
+    ),
+    Edit(
+        "silent",
+        {LOG: ""},
+        "When the axis is gone already, no warning is logged. To print it, `warnings.warn`, or a "
+        "lower level are other things: `logger.warning(..)` on the logger `minicache`.",
+    ),
+    Edit(
+        "root_logger",
+        {'getLogger("minicache")': "getLogger()"},
+        "The warning goes to the root logger, which belongs to the application. "
+        '`logging.getLogger("minicache")` is ours; `logging.warning(..)` is not.',
+    ),
+    Edit(
+        "logger_of_the_file",
+        {'getLogger("minicache")': "getLogger(__name__)"},
+        "The warning goes to a logger of another name. It is asked for on `minicache`.",
+    ),
+    Edit(
+        "error",
+        {"logger.warning": "logger.error"},
+        "It is logged as an error. Nothing has gone wrong: use `logger.warning`.",
+    ),
+    Edit(
+        "logs_twice",
+        {LOG: LOG + LOG},
+        "The warning is logged more than once. One is asked for.",
+    ),
+    Edit(
+        "once_for_all",
+        {
+            LOG: '        if not hasattr(logger, "told"):\n            logger.told = logger.warning("no batch axis")\n'
+        },
+        "Only the first such call of the process is logged. Each one is: it may be another caller.",
+    ),
+    Edit(
+        "always_logs",
+        {LOOP: '    logger.warning("the batch axis goes")\n' + LOOP},
+        "A warning is logged when all is well too. Then nobody reads warnings any more.",
+    ),
+    Edit(
+        "raises_when_harmless",
+        {LOG: '        raise ValueError("there is no batch axis any more")\n'},
+        "A second call raises. Nothing is wrong then: the axis is gone, as was wanted. Log a warning "
+        "and change nothing.",
+    ),
+    Edit(
+        "goes_on_when_harmless",
+        {LOG + "        return\n": LOG},
+        "After the warning the work is done all the same, and another axis is taken for the batch. "
+        "Change nothing: return.",
+    ),
+    Edit(
+        "guard_before_the_flag",
+        {
+            "    if not cache.has_batch_dim:\n": LOOP + GUARD + "    if not cache.has_batch_dim:\n",
+        },
+        "The sizes are checked before `has_batch_dim` is asked, so a cache without a batch axis is "
+        "refused by the size of another axis.",
     ),
 ]
 

@@ -2,45 +2,111 @@
 
 from exercises.grader.variants import Edit
 
+BACK = "        torch.set_grad_enabled(before)"
+SET = "    torch.set_grad_enabled(mode)\n"
+LAST = "    finally:\n" + BACK
+
 EDITS = [
     Edit(
         "always_true",
-        {"        torch.set_grad_enabled(before)\n": "        torch.set_grad_enabled(True)\n"},
-        "After the block autodiff is on, though it was off before. Someone around you may have turned it off: remember what was, and give back that.",
+        {BACK: BACK.replace("before", "True")},
+        "After the block autodiff is on, whatever it was before. Inside somebody's `no_grad` that is "
+        "wrong: ask `torch.is_grad_enabled()` first, and give that back.",
+    ),
+    Edit(
+        "always_false",
+        {BACK: BACK.replace("before", "False")},
+        "After the block autodiff is off, whatever it was before. Ask `torch.is_grad_enabled()` "
+        "first, and give that back.",
+    ),
+    Edit(
+        "the_opposite_after",
+        {BACK: BACK.replace("before", "not mode")},
+        "After the block autodiff is the opposite of what it was inside, and not what it was before. "
+        "Ask `torch.is_grad_enabled()` first, and give that back.",
+    ),
+    Edit(
+        "never_back",
+        {LAST: "    finally:\n        pass"},
+        "The mode stays as the block set it. Ask `torch.is_grad_enabled()` before you change it, and "
+        "give that back in a `finally`.",
+    ),
+    Edit(
+        "not_after_exceptions",
+        {"    try:\n": "    if True:\n", LAST: "    if True:\n" + BACK},
+        "After an exception in the block the mode is not given back. What stands after `yield` runs "
+        "only if it is in a `finally`.",
+    ),
+    Edit(
+        "not_after_an_interrupt",
+        {LAST: "    except Exception:\n" + BACK + "\n        raise\n    else:\n" + BACK},
+        "After a KeyboardInterrupt the mode is not given back: that is no Exception. A `finally` "
+        "runs whatever was raised.",
+    ),
+    Edit(
+        "swallows",
+        {LAST: LAST + "\n        return"},
+        "The exception of the block disappears: a `return` in the `finally`, or a true value from "
+        "`__exit__`. Let it go on.",
+    ),
+    Edit(
+        "swallows_exceptions",
+        {LAST: "    except Exception:\n        pass\n" + LAST},
+        "Exceptions of the block disappear. An `except` without `raise` swallows them; `try` and "
+        "`finally` alone let them go on.",
+    ),
+    Edit(
+        "only_off",
+        {SET: SET.replace("mode", "False")},
+        "Autodiff is off in the block, whatever `mode` says.",
+    ),
+    Edit(
+        "only_on",
+        {SET: SET.replace("mode", "True")},
+        "Autodiff is on in the block, whatever `mode` says.",
+    ),
+    Edit(
+        "opposite",
+        {SET: SET.replace("mode", "not mode")},
+        "The mode is the wrong way round: True turns autodiff on.",
+    ),
+    Edit(
+        "cannot_turn_on",
+        {SET: "    if not mode:\n        torch.set_grad_enabled(False)\n"},
+        "`autodiff(True)` does nothing inside somebody's `no_grad`. It turns autodiff on there.",
+    ),
+    Edit(
+        "cannot_turn_off",
+        {SET: "    if mode:\n        torch.set_grad_enabled(True)\n"},
+        "`autodiff(False)` leaves autodiff on. It turns it off.",
+    ),
+    Edit(
+        "nothing",
+        {SET: ""},
+        "The mode inside the block is what it was before. `torch.set_grad_enabled(mode)` sets it.",
     ),
     Edit(
         "inference",
         {
-            "    before = torch.is_grad_enabled()\n    torch.set_grad_enabled(mode)\n    try:\n": "    with torch.inference_mode(not mode), torch.set_grad_enabled(mode):\n",
-            "    finally:\n        torch.set_grad_enabled(before)\n": "",
+            SET
+            + "    try:\n        yield\n": "    try:\n        with torch.set_grad_enabled(True) if mode else torch.inference_mode():\n            yield\n"
         },
-        "Tensors made inside can never meet autodiff again: that is `inference_mode`. What is cached under it cannot be saved for backward. `no_grad` costs a little more and leaves ordinary tensors.",
+        "Tensors made in the block are inference tensors: they can never meet autodiff again. That "
+        "is what `torch.inference_mode` buys its speed with. Use the grad mode.",
     ),
     Edit(
-        "not_after_exceptions",
+        "one_memory",
         {
-            "    try:\n        yield\n    finally:\n        torch.set_grad_enabled(before)\n": "    yield\n    torch.set_grad_enabled(before)\n"
+            "    before = torch.is_grad_enabled()\n": "    global _before\n    _before = torch.is_grad_enabled()\n",
+            BACK: BACK.replace("before", "_before"),
         },
-        "After an exception the mode stays changed. The line that gives it back stands after `yield`, and an exception skips it. Put it in a `finally`.",
-    ),
-    Edit(
-        "only_off",
-        {"    torch.set_grad_enabled(mode)\n": "    torch.set_grad_enabled(False)\n"},
-        "Autodiff is turned off whatever `mode` says. `autodiff(True)` inside a `no_grad` has to turn it on: hand `mode` on.",
-    ),
-    Edit(
-        "opposite",
-        {"        torch.set_grad_enabled(before)\n": "        torch.set_grad_enabled(not mode)\n"},
-        "After the block the mode is the opposite of what was asked for inside. That is right only by luck. Ask what the mode is before you change it.",
-    ),
-    Edit(
-        "swallows",
-        {
-            "        torch.set_grad_enabled(before)\n": "        torch.set_grad_enabled(before)\n        return\n"
-        },
-        "The exception disappears in your `finally` or `__exit__`. The caller then works on with a result that was never made. Do not `return` from a `finally`.",
+        "All scopes share one memory of what was before, so the inner scope overwrites the outer "
+        "one's. Keep it in the function or on the object.",
     ),
 ]
 
 # Small changes of the reference that no answer can be told by: the change, and the reason.
-EQUIVALENT: dict[str, str] = {}
+EQUIVALENT = {
+    "finally: -> except BaseException: / raise / else: / torch.set_grad_enabled(before)": "Every "
+    "way out of the block is one of the two.",
+}
