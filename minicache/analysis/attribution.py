@@ -30,7 +30,7 @@ from minicache.slices import Slice, SliceInput
 
 __all__ = ["Tokens", "head_logit_attrs", "logit_attrs", "logit_constant", "neuron_logit_attrs"]
 
-Tokens: TypeAlias = str | int | Sequence[str] | Int[Tensor, "*batch_and_pos"]
+Tokens: TypeAlias = str | int | Sequence[str] | Int[Tensor, "*tokens"]
 Attributions = Float[Tensor, "component *batch_and_pos"]
 
 

@@ -40,6 +40,9 @@ __all__ = [
 ]
 
 Projection = Float[Tensor, " d_model"] | Float[Tensor, "d_model out"]
+Rows = Float[
+    Tensor, "component *rest"
+]  # [component, *batch, pos, d_model], or out, or no last axis
 
 
 class Writes(NamedTuple):
@@ -180,7 +183,7 @@ def stack_neuron_results(
     incl_remainder: bool = False,
     apply_ln: bool = False,
     project_output_onto: Projection | None = None,
-) -> Stack | Labelled:
+) -> Rows | tuple[Rows, list[str]]:
     """What each neuron before a place wrote. A large stack: layers * d_mlp rows.
 
     Args:
@@ -216,7 +219,7 @@ def get_full_resid_decomposition(
     pos_slice: Slice | SliceInput = None,
     return_labels: bool = False,
     project_output_onto: Projection | None = None,
-) -> Stack | Labelled:
+) -> Rows | tuple[Rows, list[str]]:
     """The stream at a place, down to heads and neurons: its rows sum to it.
 
     Rows, in this order: every head (`L0H0`), every neuron (`L0N0`) or each `0_mlp_out`, `embed`,
@@ -268,7 +271,7 @@ def _stacked(
     ln: FrozenNorm | None,
     onto: Projection | None,
     others: dict[str, Tensor],
-) -> Labelled:
+) -> tuple[Rows, list[str]]:
     """A row for each part, then the others, through `ln` and onto a projection where asked for.
 
     A projection that follows a normalisation is carried back through it, so that no row of d_model

@@ -15,6 +15,7 @@ import torch
 from rich.console import Console
 from rich.text import Text
 
+from minicache.analysis.heads import induction_score
 from minicache.cli.draw import SHADES, bar, code, heading, table
 from minicache.cli.options import PROMPT, Screen, load_model
 from minicache.errors import TokenError
@@ -91,20 +92,18 @@ def _induction(model: HookedTransformer) -> dict[str, Any]:
         phrase = model.to_tokens(PHRASE, prepend_bos=False)[0].tolist()
     except TokenError:  # another model's vocabulary: any distinct tokens serve
         phrase = list(range(min(5, model.cfg.d_vocab - 1, (model.cfg.n_ctx - 1) // 2)))
-    length = len(phrase)
     tokens = model.to_tokens("")[0].tolist() + phrase * 2
     _, cache = model.run_with_cache(torch.tensor([tokens], device=model.device))
-    patterns = cache.stack_activation("pattern")[:, 0]
-    queries = torch.arange(length + 1, len(tokens), device=patterns.device)
-    scores = patterns[:, :, queries, queries - length + 1].mean(-1)
-    layer, head = divmod(int(scores.argmax()), model.cfg.n_heads)
+    scores = induction_score(cache, period=len(phrase))
+    layer, head = divmod(int(scores.argmax()), scores.shape[1])
+    pattern = cache["pattern", layer][0, head]
     return {
         "head": f"L{layer}H{head}",
         "layer": layer,
         "index": head,
         "score": float(scores[layer, head]),
         "words": [str(model.to_string([token])) for token in tokens],
-        "pattern": [[round(p, 4) for p in row] for row in patterns[layer, head].tolist()],
+        "pattern": [[round(p, 4) for p in row] for row in pattern.tolist()],
     }
 
 

@@ -19,6 +19,7 @@ import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
+from minicache.analysis.heads import induction_score, previous_token_score
 from minicache.cli import corpus
 from minicache.cli.options import Screen
 from minicache.hooks import HookPoint
@@ -119,19 +120,16 @@ def head_scores(
     """
     tokens = _repeated_tokens(model, seed, items)
     _, cache = model.run_with_cache(tokens)
-    queries = torch.arange(REPEAT + 1, tokens.shape[1])
+    previous, induction = previous_token_score(cache), induction_score(cache, REPEAT)
     scores = []
     for layer in range(model.cfg.n_layers):
-        pattern = cache["pattern", layer]
-        previous = pattern.diagonal(-1, dim1=-2, dim2=-1)[..., 1:].mean((0, 2))
-        induction = pattern[:, :, queries, queries - REPEAT + 1].mean((0, 2))
-        for head in range(pattern.shape[1]):
+        for head in range(model.cfg.n_heads):
             without = _repeat_accuracy(model, tokens, [(layer, head)])
             scores.append(
                 {
                     "head": f"L{layer}H{head}",
-                    "previous_token": float(previous[head]),
-                    "induction": float(induction[head]),
+                    "previous_token": float(previous[layer, head]),
+                    "induction": float(induction[layer, head]),
                     "repeated_words_without": without,
                 }
             )
@@ -182,17 +180,12 @@ def _repeat_accuracy(
 @torch.no_grad()
 def _checkpoint(model: HookedTransformer, step: int, loss: float) -> dict[str, float]:
     tokens = _repeated_tokens(model, EVAL_SEED, 20)
-    patterns = model.run_with_cache(tokens, names_filter=lambda name: "pattern" in name)[1]
-    queries = torch.arange(REPEAT + 1, tokens.shape[1])
-    induction = [
-        p[:, :, queries, queries - REPEAT + 1].mean((0, 2)).max() for p in patterns.values()
-    ]
-    previous = [p.diagonal(-1, 2, 3)[..., 1:].mean((0, 2)).max() for p in patterns.values()]
+    _, cache = model.run_with_cache(tokens, names_filter=lambda name: "pattern" in name)
     return {
         "step": step,
         "loss": round(loss, 4),
-        "induction_score": round(float(max(induction)), 4),
-        "previous_token_score": round(float(max(previous)), 4),
+        "induction_score": round(float(induction_score(cache, REPEAT).max()), 4),
+        "previous_token_score": round(float(previous_token_score(cache).max()), 4),
         "repeated_words": round(_repeat_accuracy(model, tokens), 4),
     }
 
