@@ -11,19 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
-from minicache import ActivationCache
+from minicache.analysis.frozen_norm import FrozenNorm
 
 __all__ = ["FROM", "lend"]
 
 
 def _apply_ln(parts: Any, scale: Any, weight: Any) -> Any:
-    norm = SimpleNamespace(w=weight)
-    model = SimpleNamespace(cfg=SimpleNamespace(n_layers=1), ln_final=norm)
-    cache = ActivationCache({"ln_final.hook_scale": scale}, model)
-    return cache.apply_ln_to_stack(parts)
+    return FrozenNorm(weight=weight, bias=0 * weight, scale=scale).apply(parts)
 
 
 def _hooks(model: Any, fwd_hooks: Any) -> Any:

@@ -4,6 +4,8 @@ Its tensors compute on the CPU and say that they live on `accel`. They refuse to
 where CUDA's refuse, so code that assumes a device fails here as it would there. As on CUDA, a CPU
 tensor of no axes may take part in what works entry by entry, and CPU indices may index.
 
+Autocast and nested tensors are not simulated: torch has no rules for them on such a device.
+
 It is built on torch's own door for such things: PrivateUse1 as a Python backend, and
 `__torch_dispatch__`.
 """

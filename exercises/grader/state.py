@@ -78,6 +78,8 @@ def _look_at_module(module: nn.Module, path: str, found: Picture) -> None:
 
 
 def _values(tensor: Tensor) -> Tensor:
+    if tensor.is_meta:  # it has none
+        return torch.zeros(0)
     with torch.no_grad():
         return tensor.detach().cpu().clone()
 
