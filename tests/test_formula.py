@@ -27,8 +27,15 @@ def test_the_formula_agrees_with_the_measurement_to_the_byte(cfg, batch, pos, dt
 
 
 @pytest.mark.parametrize(
-    ("batch", "pos"), [(0, 3), (1, 0), (1, 10), (1.0, 3), (1, "3"), (-1, 3), (True, 0)]
+    ("batch", "pos"),
+    [(0, 3), (1, 0), (1, 10), (1.0, 3), (1, "3"), (-1, 3), (True, 0), (True, 3), (1, True)],
 )
 def test_a_size_that_no_run_has_is_refused(batch, pos):
     with pytest.raises(ConfigError, match="give an int from 1"):
         predict_saved_bytes(random_model().cfg, batch, pos)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.bool, torch.complex64, "float32", None])
+def test_a_dtype_that_no_model_runs_in_is_refused(dtype):
+    with pytest.raises(ConfigError, match="floating dtype"):
+        predict_saved_bytes(random_model().cfg, 1, 1, dtype)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 from time import perf_counter
 
+import pytest
 import torch
 from hypothesis import given
 
 from minicache import HookedTransformer, compare_modes, saved_for_backward
 from minicache.memory.live import LiveBytes
-from tests.worlds import configs, tokens
+from tests.worlds import configs, random_model, tokens
 
 
 @given(cfg=configs())
@@ -39,3 +41,9 @@ def test_live_bytes_come_back_to_nothing():
         gc.collect()
         assert live.now == 0
     assert live.peak == 80
+
+
+def test_a_cost_is_frozen():
+    cost = compare_modes(random_model(1), tokens(1, 2))["grad"]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        cost.peak = 0

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.modules import module as torch_module
 
-from minicache import HookedTransformer, saved_for_backward
+from minicache import HookedTransformer, HookPoint, saved_for_backward
 from minicache.memory.live import LiveBytes
 from tests.worlds import D_VOCAB, configs, random_model, tokens
 
@@ -130,6 +130,8 @@ def test_the_saved_are_plain_and_frozen():
     saved = saved_for_backward(lambda: random_model()(tokens(1, 2)))
     with pytest.raises(dataclasses.FrozenInstanceError):
         saved.saved = ()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        saved.saved[0].bytes = 0
 
 
 class Wrapper(nn.Module):
@@ -173,6 +175,12 @@ def test_two_models_are_kept_apart(how):
     prefix = "models.1." if how == "registered" else "HookedTransformer 2."
     assert {prefix + name for name in other.shared} <= set(both.shared)
     assert set(one.shared) <= set(both.shared)
+
+
+def test_a_hook_point_that_shows_an_input_costs_a_cache_nothing():
+    point, x = HookPoint(), torch.ones(3, requires_grad=True)
+    saved = saved_for_backward(lambda: point(x).exp())
+    assert (saved.shared, saved.extra, saved.total) == ({}, {}, 12)
 
 
 def test_two_runs_of_one_model_count_twice():

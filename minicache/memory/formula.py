@@ -19,17 +19,20 @@ def predict_saved_bytes(
     order of the code in `layers.py`. Parameters and the tokens are not counted.
 
     Raises:
-        ConfigError: `batch` or `pos` is not an int from 1, or `pos` is more than n_ctx.
+        ConfigError: `batch` or `pos` is not an int from 1, `pos` is more than n_ctx, or `dtype` is
+            not floating-point.
     """
     for name, value, most in (("batch", batch, None), ("pos", pos, cfg.n_ctx)):
-        if not isinstance(value, int) or value < 1 or (most is not None and value > most):
+        if type(value) is not int or value < 1 or (most is not None and value > most):
             raise ConfigError(
                 f"{name}={value!r}: give an int from 1" + (f" to {most}." if most else ".")
             )
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+        raise ConfigError(f"dtype={dtype!r}: give a floating dtype.")
     heads, d_head, d_mlp = cfg.n_heads, cfg.d_head, cfg.d_mlp
     places = batch * pos
     stream = places * cfg.d_model
-    size, wide = dtype.itemsize, max(dtype.itemsize, 4)  # a LayerNorm reckons in float32 at least
+    size, wide = dtype.itemsize, max(dtype.itemsize, 4)  # a LayerNorm computes in float32 at least
     layer_norm = (
         wide * stream  # centred: its square's derivative and the division's both need it
         + wide * places  # the deviation: one number a place
@@ -40,10 +43,10 @@ def predict_saved_bytes(
         stream  # the LayerNorm's output, once for q, k and v
         + _copied_weights(cfg)  # W_Q, W_K, W_V
         + 3 * places * heads * d_head  # q / attn_scale, k and v, each laid out for the product
-        + batch * heads * pos * pos  # the pattern, softmax's own result; the scores are let go
+        + batch * heads * pos * pos  # the pattern, softmax's own result; the scores are not kept
         + places * heads * d_head  # z, for W_O
     )
-    mask = pos * pos  # what a query must not see: bools, one byte each
+    mask = pos * pos  # the causal mask: bools, one byte each
     # gelu and silu need their input (pre), and W_out needs their output (post). relu's derivative
     # reads off its output, which W_out keeps anyway.
     mlp = size * (stream + (1 if cfg.act_fn == "relu" else 2) * places * d_mlp)

@@ -1,8 +1,8 @@
-"""The meter: how many bytes are alive, counted and not sampled.
+"""Count the bytes of the tensors that are alive, exactly: `LiveBytes`, `compare_modes`.
 
-Every tensor that an operation makes passes torch's dispatcher. `LiveBytes` stands there and counts
-storages as they come and go. `compare_modes` uses it to weigh torch's ways of switching autodiff
-off. Lesson 12 tells the story.
+Every tensor that an operation makes passes torch's dispatcher. `LiveBytes` counts storages there as
+they come and go. `compare_modes` uses it to weigh torch's ways of switching autodiff off. Lesson 12
+compares them.
 """
 
 from __future__ import annotations

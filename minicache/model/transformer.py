@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast, overload
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 from minicache.cache import ActivationCache
@@ -139,7 +139,7 @@ class HookedTransformer(HookedRootModule):
         *,
         start_at_layer: int | None = None,
         tokens: Int[Tensor, "batch pos"] | None = None,
-        attention_mask: Int[Tensor, "batch pos"] | Bool[Tensor, "batch pos"] | None = None,
+        attention_mask: Shaped[Tensor, "batch pos"] | None = None,
     ) -> Tensor | Output | None:
         """Run the model.
 
@@ -216,6 +216,16 @@ class HookedTransformer(HookedRootModule):
             return logits
         loss = next_token_loss(logits, ids, real)
         return loss if return_type == "loss" else Output(logits, loss)
+
+    @overload
+    def run_with_cache(
+        self, *model_args: Any, return_cache_object: Literal[True] = True, **kwargs: Any
+    ) -> tuple[Any, ActivationCache]: ...
+
+    @overload
+    def run_with_cache(
+        self, *model_args: Any, return_cache_object: bool, **kwargs: Any
+    ) -> tuple[Any, ActivationCache | dict[str, Tensor]]: ...
 
     def run_with_cache(
         self, *model_args: Any, return_cache_object: bool = True, **kwargs: Any
