@@ -232,6 +232,7 @@ class Run(Follow):
             one = len(embeds) == 1
             stream = self.show_stream(embeds[0], stream) if one else self.show_sum(embeds, stream)
             self.layer = 0
+        self.sums.clear()
         return self.show_stream("hook_resid_pre", stream)
 
     def write(self, func: Any, operands: tuple[Any, ...], alpha: float) -> Tensor:
@@ -251,7 +252,8 @@ class Run(Follow):
         return cast(Tensor, out)
 
     def call(self, func: Any, kind: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if kind == "add" and all(isinstance(one, Tensor) for one in args):
+        parted = [self.plan.embeds] if self.layer is None else self.site.writes
+        if kind == "add" and any(len(names) == 2 for names in parted):
             # An addition in place would change what is kept of its operand.
             left = args[0].clone() if func.__name__ == "add_" else args[0]
             out = func(*args, **kwargs)
@@ -312,13 +314,16 @@ class Run(Follow):
         if not self.point("attn.hook_attn_scores") and not self.point("attn.hook_pattern"):
             return cast(Tensor, func(query, key, value, **given))
         keys, values = (t.repeat_interleave(query.shape[1] // t.shape[1], 1) for t in (key, value))
-        scores = query @ keys.mT * (given.get("scale") or query.shape[-1] ** -0.5)
         mask = given.get("attn_mask")
         if given.get("is_causal"):
-            mask = scores.new_ones(scores.shape[-2:], dtype=torch.bool).tril()
-        if mask is not None and mask.dtype != torch.bool:
-            scores, mask = scores + mask, mask > torch.finfo(mask.dtype).min / 2
-        scores = scores if mask is None else scores.masked_fill(~mask, -torch.inf)
+            mask = query.new_ones(query.shape[-2], keys.shape[-2], dtype=torch.bool).tril()
+        hidden = query.new_zeros(query.shape[-2], keys.shape[-2])
+        if mask is not None and mask.dtype == torch.bool:
+            hidden = torch.zeros_like(mask, dtype=query.dtype).masked_fill(~mask, -torch.inf)
+        elif mask is not None:
+            hidden = mask.masked_fill(mask <= torch.finfo(mask.dtype).min / 2, -torch.inf)
+        scores = query * (given.get("scale") or query.shape[-1] ** -0.5) @ keys.mT
+        scores += hidden
         seen = self.show("attn.hook_attn_scores", scores, is_itself, is_itself)
         pattern = seen.softmax(-1, torch.promote_types(seen.dtype, torch.float32)).to(query)
         new = self.show("attn.hook_pattern", pattern, is_itself, is_itself)
@@ -365,10 +370,10 @@ class Run(Follow):
             return None
         self.is_paused = True
         frozen = self.plan.frozen(module, y)
-        x = args[0].to(frozen.w)
-        scale = frozen.scale(x, y.to(x)).to(y)
+        middle = frozen.centre(args[0].to(frozen.w))
+        scale = frozen.scale(middle).to(y)
         seen = self.show(f"{name}.hook_scale", scale)
-        normalized = (frozen.centre(x) / seen).to(y)
+        normalized = (middle / seen).to(y)
         new = self.show(f"{name}.hook_normalized", normalized)
         self.is_paused = False
         if seen is scale and new is normalized:

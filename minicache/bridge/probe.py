@@ -147,11 +147,10 @@ class Frozen:
     def centre(self, x: Tensor) -> Tensor:
         return x - x.mean(-1, keepdim=True) if self.centred else x
 
-    def scale(self, x: Tensor, y: Tensor) -> Tensor:
-        """What a norm that made `y` of `x` divided by: [.., 1]."""
-        above = self.centre(x) * self.w
-        scale: Tensor = torch.linalg.vecdot(above, above) / torch.linalg.vecdot(above, y - self.b)
-        return scale.nan_to_num(1.0)[..., None]
+    def scale(self, centred: Tensor) -> Tensor:
+        """What it divides by: [.., 1]."""
+        squares: Tensor = torch.linalg.vecdot(centred, centred)
+        return (squares / centred.shape[-1] + self.eps).sqrt()[..., None]
 
 
 @torch.no_grad()
@@ -175,10 +174,10 @@ def probe_norm(module: nn.Module, like: Tensor) -> Frozen | None:
     b, odd, size = (y[0] + y[1]) / 2, (y[0] - y[1]) / 2, y.abs().max()
     w = odd * x[0].square().mean().sqrt() / x[0]
     centred = bool((y[2] - y[0]).abs().max() <= precision * size)
-    norm = Frozen(w, b, 0.0, centred)
-    eps = norm.scale(x[4], y[4]).square() - x[4].square().mean()
-    norm = Frozen(w, b, float(eps.clamp_min(0)), centred)
-    again = norm.centre(x) * w / norm.scale(x, y) + b
+    small = ((w * x[4]).norm() / (y[4] - b).norm()).square() - x[4].square().mean()
+    norm = Frozen(w, b, float(small.clamp_min(0)), centred)
+    middle = norm.centre(x)
+    again = middle / norm.scale(middle) * w + b
     return norm if (again - y).abs().max() <= precision * size else None
 
 

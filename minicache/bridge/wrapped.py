@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, cast
@@ -55,6 +55,23 @@ def _sizes(plan: Plan, n_ctx: int) -> WrappedConfig:
     return WrappedConfig(len(plan.sites), d_model, n_ctx, d_vocab, *heads, d_mlp, attn_only)
 
 
+class Text:
+    """A tokenizer of `transformers` as minicache uses one: special tokens only where asked for."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+        end = tokenizer.eos_token_id
+        bos, pad = tokenizer.bos_token_id, tokenizer.pad_token_id
+        self.bos_token_id: int = end if bos is None else bos
+        self.pad_token_id: int = end if pad is None else pad
+
+    def encode(self, text: str) -> list[int]:
+        return list(self.tokenizer.encode(text, add_special_tokens=False))
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        return str(self.tokenizer.decode(tokens))
+
+
 class Part(nn.Module):
     """Hook points of one part of the model, and its weights, read where they are when asked for."""
 
@@ -81,7 +98,8 @@ class WrappedModel(HookedRootModule):
         self, model: Any, tokenizer: Any, plan: Plan, blocks: list[nn.Module], n_ctx: int
     ) -> None:
         super().__init__()
-        self.model, self.tokenizer, self.cfg = model, tokenizer, _sizes(plan, n_ctx)
+        self.model, self.cfg = model, _sizes(plan, n_ctx)
+        self.tokenizer = Text(tokenizer) if callable(tokenizer) else tokenizer
         self.training = model.training
         self.plan, self.followed, self.refused = plan, blocks, plan.refused
         for name in plan.embeds:

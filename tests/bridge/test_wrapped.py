@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 import torch
@@ -248,3 +249,51 @@ def test_a_norm_that_is_not_there_is_refused() -> None:
         cache.decompose_resid(1, apply_ln=True)
     with pytest.raises(ConfigError, match="mlp_input"):
         world("gptj").cache.decompose_resid(1, mlp_input=True)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "gpt_neo"])
+def test_a_wrapped_model_is_our_own_implementation_entry_by_entry(
+    family: str, tmp_path: Path
+) -> None:
+    model = tiny_model(family, dtype=torch.float32, use_cache=True)
+    model.save_pretrained(tmp_path)
+    ours = minicache.HookedTransformer.from_pretrained(tmp_path)
+    wrapped = minicache.wrap(model)
+    with torch.no_grad():
+        logits, cache = ours.run_with_cache(TOKENS)
+        wrapped_logits, wrapped_cache = wrapped.run_with_cache(TOKENS)
+    assert {*cache} == {*wrapped_cache}
+    assert_near(wrapped_logits, logits)
+    for name in cache:
+        assert_near(wrapped_cache[name].nan_to_num(neginf=0), cache[name].nan_to_num(neginf=0))
+        assert torch.equal(wrapped_cache[name].isinf(), cache[name].isinf())
+    for analysis in ("decompose_resid", "stack_head_results", "get_full_resid_decomposition"):
+        expected, labels = getattr(cache, analysis)(return_labels=True, layer=None)
+        actual, wrapped_labels = getattr(wrapped_cache, analysis)(return_labels=True, layer=None)
+        assert labels == wrapped_labels
+        assert_near(actual, expected)
+
+
+class Words:
+    """As a tokenizer of `transformers` is called: it adds special tokens unless told not to."""
+
+    bos_token_id, eos_token_id, pad_token_id = None, 2, None
+
+    def __call__(self, text: str) -> object:
+        raise AssertionError
+
+    def encode(self, text: str, add_special_tokens: bool = True) -> list[int]:
+        return [2] * add_special_tokens + [10 + len(word) for word in text.split()]
+
+    def decode(self, tokens: list[int]) -> str:
+        return " ".join("x" * (token - 10) for token in tokens)
+
+
+def test_text_goes_through_the_models_own_tokenizer() -> None:
+    wrapped = minicache.wrap(tiny_model("llama"), Words())
+    assert wrapped.to_tokens("a bb ccc").tolist() == [[2, 11, 12, 13]]
+    assert wrapped.to_tokens(["a bb", "c"], prepend_bos=False).tolist() == [[11, 12], [11, 2]]
+    assert wrapped.to_str_tokens("a bb", prepend_bos=False) == ["x", "xx"]
+    _, cache = wrapped.run_with_cache("a bb ccc")
+    attributions = cache.logit_attrs(cache.decompose_resid(), "bb", "a")
+    assert attributions.shape == (7, 1, 4)
