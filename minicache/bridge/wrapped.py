@@ -26,6 +26,7 @@ from minicache.errors import ArgumentTypeError, ConfigError
 from minicache.hooks import HookedRootModule, HookPoint
 from minicache.model import HookedTransformer, text
 from minicache.model.inputs import check_has_target, next_token_loss, real_tokens
+from minicache.model.tokenizers import Tokenizer
 from minicache.model.transformer import Output
 from minicache.slices import Slice
 
@@ -62,8 +63,8 @@ class Text:
         self.tokenizer = tokenizer
         end = tokenizer.eos_token_id
         bos, pad = tokenizer.bos_token_id, tokenizer.pad_token_id
-        self.bos_token_id: int = end if bos is None else bos
-        self.pad_token_id: int = end if pad is None else pad
+        self.bos_token_id: int | None = end if bos is None else bos
+        self.pad_token_id: int | None = end if pad is None else pad
 
     def encode(self, text: str) -> list[int]:
         return list(self.tokenizer.encode(text, add_special_tokens=False))
@@ -99,7 +100,7 @@ class WrappedModel(HookedRootModule):
     ) -> None:
         super().__init__()
         self.model, self.cfg = model, _sizes(plan, n_ctx)
-        self.tokenizer = Text(tokenizer) if callable(tokenizer) else tokenizer
+        self.tokenizer: Tokenizer | None = Text(tokenizer) if callable(tokenizer) else tokenizer
         self.training = model.training
         self.plan, self.followed, self.refused = plan, blocks, plan.refused
         for name in plan.embeds:
@@ -158,7 +159,18 @@ class WrappedModel(HookedRootModule):
         prepend_bos: bool = True,
         **model_kwargs: Any,
     ) -> Any:
-        """Run the model."""
+        """Run the model.
+
+        Args:
+            input: Text (see `to_tokens`), or tokens.
+            return_type: `"logits"`, `"loss"`, `"both"` or None, as `HookedTransformer` has them.
+            model_kwargs: For the model itself: `attention_mask`, `position_ids`.
+
+        Raises:
+            TokenError: the input is empty, too long, out of the vocabulary or of the wrong type.
+            ConfigError: an unknown `return_type`.
+            HookError: the model does not add to its stream as it did when it was wrapped.
+        """
         if return_type not in ("logits", "loss", "both", None):
             raise ConfigError(
                 f"return_type={return_type!r}: give 'logits', 'loss', 'both' or None."
@@ -166,7 +178,7 @@ class WrappedModel(HookedRootModule):
         tokens, lengths = text.read(self, input, prepend_bos)
         real = None
         if return_type in ("loss", "both"):
-            real = real_tokens(tokens, self.tokenizer, lengths)
+            real = real_tokens(tokens, self.tokenizer, lengths, model_kwargs.get("attention_mask"))
             check_has_target(tokens, real)
         points = {
             name: point
@@ -174,10 +186,10 @@ class WrappedModel(HookedRootModule):
             if any(a.acts_here() for a in (*point.fwd_hooks, *point.bwd_hooks))
         }
         logits = self._run(tokens.to(self.device), points, model_kwargs)
-        if return_type == "logits":
-            return logits
+        if return_type in ("logits", None):
+            return None if return_type is None else logits
         loss = next_token_loss(logits, tokens, real)
-        return {"loss": loss, "both": Output(logits, loss)}.get(return_type or "")
+        return loss if return_type == "loss" else Output(logits, loss)
 
     def _run(
         self, tokens: Tensor, points: dict[str, HookPoint], model_kwargs: dict[str, Any]
