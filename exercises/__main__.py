@@ -35,6 +35,9 @@ def _parser():
     grade.add_argument("--page", type=Path, help="write a page for the projector, without names")
     grade.add_argument("--names", action="store_true", help="put names on that page")
 
+    wrappers = "no points for answers that call minicache's own"
+    grade.add_argument("--no-wrappers", action="store_true", help=wrappers)
+
     release = commands.add_parser("release", help="write a copy for students, without solutions")
     release.add_argument("folder", type=Path, nargs="?")
     release.add_argument("--only", **only)

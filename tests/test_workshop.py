@@ -20,8 +20,10 @@ import pytest
 from exercises.commands import release as commands_release
 from exercises.commands.record import edits_of
 from exercises.commands.release import HANDOUT, ReleaseError, release
-from exercises.grader.bank import HOME, exercises_in
+from exercises.grader.bank import HOME, exercises_in, grade, load
+from exercises.grader.report import feedback
 from exercises.grader.variants import edited
+from exercises.grader.wrappers import OWN, find_own
 from tests.test_grader import (
     FIRST,
     OTHERS,
@@ -497,3 +499,45 @@ def test_some_exercises_can_be_graded_by_number(tmp_path):
     wrong = pytest_in(ROOT, "exercises", "--only", "1,x")
     assert wrong.returncode == 4
     assert "no exercise x" in wrong.stderr
+
+
+# Answers that call minicache's own
+
+
+def wrapped_answers():
+    return [f for e in EXERCISES for f in (e.folder / "meta").glob("right_minicache.py")]
+
+
+@pytest.mark.parametrize("file", wrapped_answers(), ids=lambda file: file.parts[-3])
+def test_an_answer_that_calls_minicaches_own_is_told_and_an_instructor_may_refuse_it(file):
+    exercise = load(file.parents[1])
+    counted, refused = (grade(exercise, file, wrappers=allowed) for allowed in (True, False))
+    assert (counted.status, counted.score) == ("passed", exercise.most)
+    assert "minicache's own" in counted.notes[-1]
+    assert (refused.status, refused.score) == ("wrong", 0)
+    assert "minicache's own" in feedback(refused)
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
+def test_a_reference_is_no_wrapper_and_what_is_watched_for_is_there(exercise):
+    assert exercise.name not in OWN or find_own(exercise.name)[1] is not None
+    result = grade(exercise, exercise.folder / "meta" / "solution.py", wrappers=False)
+    assert result.status == "passed"
+    assert result.notes == ()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from minicache import get_act_name",
+        "import minicache\nget_act_name = lambda *a, **k: minicache.get_act_name(*a, **k)",
+        "from minicache import get_act_name as own\ndef get_act_name(*a): return own(*a)",
+        "from functools import partial\nimport minicache.names as n\n"
+        "def get_act_name(*a): return partial(getattr(n, 'get_act' + '_name'), *a)()",
+    ],
+)
+def test_a_wrapper_is_noticed_however_it_is_written(tmp_path, code):
+    answer = tmp_path / "answer.py"
+    answer.write_text(code)
+    assert grade(EXERCISES[3], answer, wrappers=False).score == 0
+    assert any("minicache's own" in note for note in grade(EXERCISES[3], answer).notes)

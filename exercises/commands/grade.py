@@ -15,7 +15,7 @@ from pathlib import Path
 
 from exercises.commands.page import page
 from exercises.grader.bank import Exercise, Result, exercises_in, grade, read_record
-from exercises.grader.handins import find_answers
+from exercises.grader.handins import Handin, find_answers
 from exercises.grader.report import MARKS
 
 __all__ = ["Class", "Student", "grade_class"]
@@ -102,7 +102,7 @@ class Class:
         file.write_text(page(self, names), encoding="utf-8")
 
 
-def grade_class(folder: Path, exercises: Sequence[Exercise]) -> Class:
+def grade_class(folder: Path, exercises: Sequence[Exercise], wrappers: bool = True) -> Class:
     """Grade every student's hand-in in a folder. What cannot be read is told, not raised."""
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is no folder. Give one that holds a folder a student.")
@@ -114,17 +114,23 @@ def grade_class(folder: Path, exercises: Sequence[Exercise]) -> Class:
             f"For the answers of one person: pytest exercises --answers {folder}"
         )
     others = [one.name for one in inside if one not in students]
-    return Class(exercises, [_graded(one, exercises) for one in students], others)
+    return Class(exercises, [_graded(one, exercises, wrappers) for one in students], others)
 
 
-def _graded(place: Path, exercises: Sequence[Exercise]) -> Student:
+def _earlier(handin: Handin, exercise: Exercise) -> Path:
+    return handin.answer(exercise)[0]
+
+
+def _graded(place: Path, exercises: Sequence[Exercise], wrappers: bool) -> Student:
     student = Student(place.name if place.is_dir() else place.stem)
     try:
         with _opened(place) as folder:
             handin = find_answers(folder, exercises_in())
             for exercise in exercises:
                 answer, _ = handin.answer(exercise)
-                one = grade(exercise, answer, find=lambda earlier: handin.answer(earlier)[0])
+                one = grade(
+                    exercise, answer, find=lambda one: handin.answer(one)[0], wrappers=wrappers
+                )
                 student.results.append(one)
             student.about = handin.about().replace(str(folder), student.name)
     except (OSError, ValueError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:

@@ -38,7 +38,7 @@ def _start(args: argparse.Namespace) -> None:
 
 
 def _grade(args: argparse.Namespace) -> None:
-    graded = grade_class(args.folder, select(exercises_in(), args.only))
+    graded = grade_class(args.folder, select(exercises_in(), args.only), not args.no_wrappers)
     print(graded.table())
     if args.csv:
         graded.write_csv(args.csv)

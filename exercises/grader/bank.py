@@ -11,7 +11,7 @@ import json
 import tokenize
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -161,8 +161,12 @@ def grade(
     answer: Path,
     limit: float = LIMIT,
     find: Callable[[Exercise], Path] | None = None,
+    wrappers: bool = True,
 ) -> Result:
-    """Run the answer and judge it. `find` says where the learner's earlier answers lie."""
+    """Run the answer and judge it. `find` says where the learner's earlier answers lie.
+
+    An answer that calls minicache's own of what is asked for counts if `wrappers`, and is told.
+    """
     nothing = dict.fromkeys(exercise.checks, 0)
     record = read_record(exercise)
     try:
@@ -177,7 +181,8 @@ def grade(
         earlier = _earlier(code, limit, find) if find else {}
         sighting = watch(exercise.folder / "test_exercise.py", answer, limit, earlier)
         if not sighting.broken:
-            return _judged(exercise, record, sighting)
+            judged = _judged(exercise, record, sighting)
+            return judged if not sighting.own else _wrapper(judged, sighting.own, wrappers)
         broken = sighting.broken
     except Exception:
         broken = traceback.format_exc()
@@ -236,6 +241,17 @@ def _judged(exercise: Exercise, record: dict[str, Any], sighting: Sighting) -> R
         printed=sighting.printed.get(check, ""),
         notes=notes,
     )
+
+
+def _wrapper(judged: Result, own: str, allowed: bool) -> Result:
+    """The verdict on an answer that calls minicache's own."""
+    told = f"It uses minicache's own `{own}`, which is what the task asks for."
+    if allowed or not judged.score:
+        return replace(judged, notes=(*judged.notes, f"{told} To learn it, write it."))
+    nothing = dict.fromkeys(judged.exercise.checks, 0)
+    problem = f"{told} Here that has no points (--no-wrappers). All else of it may be used."
+    gate = next(iter(judged.exercise.checks))
+    return Result(judged.exercise, "wrong", nothing, gate, problem=problem, notes=judged.notes)
 
 
 def _last(printed: dict[str, str]) -> str:

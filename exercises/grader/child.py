@@ -32,6 +32,7 @@ import torch
 from exercises.earlier import lend
 from exercises.grader.look import MissingError, Observation, describe, observe, raised
 from exercises.grader.state import changes, picture, restore, set_up, settings
+from exercises.grader.wrappers import calls_of_own
 
 __all__ = ["Sighting", "load_checks", "load_module", "watch"]
 
@@ -51,6 +52,7 @@ class Sighting:
         broken: What went wrong in the grader itself; "" if nothing did.
         printed: What was printed during the import (under "") and during each check.
         notes: What else it did: sentences.
+        own: What of minicache's own it calls, that the task asks for; "" if nothing.
     """
 
     seen: dict[str, dict[str, Observation]] = field(default_factory=dict)
@@ -60,6 +62,7 @@ class Sighting:
     broken: str = ""
     printed: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    own: str = ""
 
 
 def watch(
@@ -122,7 +125,9 @@ def _child(checks_file: Path, answer_file: Path, scratch: Path, earlier: dict[st
     try:
         torch.set_num_threads(1)
         _confine(scratch / "output", scratch / "room")
-        _look(load_checks(checks_file), answer_file, earlier, say)
+        with calls_of_own(checks_file.parent.name, str(answer_file)) as used:
+            _look(load_checks(checks_file), answer_file, earlier, say)
+        say(own=", ".join(sorted(used)))
         sys.stdout.flush()
     except BaseException:  # not the answer's: what that raises is seen, and does not come here
         say(broken=traceback.format_exc())
@@ -240,6 +245,7 @@ def _read(report: str, output: bytes) -> Sighting:
         sighting.during = said.get("during", sighting.during)
         sighting.ended = said.get("ended", sighting.ended)
         sighting.broken = said.get("broken", sighting.broken)
+        sighting.own = said.get("own", sighting.own)
         sighting.notes += [said["note"]] if "note" in said else []
         if "begins" in said:
             begins[said["begins"]] = said["at"]

@@ -32,6 +32,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "solutions": {"action": "store_true", "help": "grade the reference solutions"},
     "answers": {"type": Path, "help": "grade the files in this folder"},
     "scores": {"type": Path, "help": "write Gradescope's results.json there"},
+    "no-wrappers": {"action": "store_true", "help": "no points for calling minicache's own"},
     "only": {"default": "", "metavar": "1,2,11", "help": "only these exercises, by number"},
     "limit": {"type": float, "default": LIMIT, "help": "seconds for one answer"},
 }
@@ -62,7 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[RESULTS] = {}
     config.stash[STARTED] = time.monotonic()
     for name, how in OPTIONS.items():  # missing where pytest met us after it had read its options
-        vars(config.option).setdefault(name, how.get("default"))
+        vars(config.option).setdefault(name.replace("-", "_"), how.get("default"))
     answers = config.option.answers
     if answers is not None and not answers.is_dir():
         raise pytest.UsageError(
@@ -130,7 +131,8 @@ def _graded(config: pytest.Config, folder: Path) -> Result:
     if folder not in results:
         exercise = load(folder)
         answer, notes = _answer(config, exercise)
-        result = grade(exercise, answer, option.limit, lambda one: _answer(config, one)[0])
+        find, wrappers = (lambda one: _answer(config, one)[0]), not option.no_wrappers
+        result = grade(exercise, answer, option.limit, find, wrappers)
         results[folder] = replace(result, notes=(*notes, *result.notes))
     return results[folder]
 
