@@ -1,1 +1,1 @@
-"""Sixteen exercises that grade themselves: `pytest exercises`. See README.md beside this file."""
+"""Exercises that grade themselves: `pytest exercises`. See README.md beside this file."""

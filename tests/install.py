@@ -126,6 +126,7 @@ def test_classrooms_commands_install_and_grade(tmp_path):
     assert summary.read_text().count("| passed |") == len(EXERCISES)
 
 
+@pytest.mark.timeout(1200)  # torch is installed, twice
 @pytest.mark.parametrize("beside", ["clone", "wheel"])
 def test_a_notebook_installs_what_it_needs(tmp_path, beside):
     """In a folder with a copy of the repository in it, or a wheel of it, and nothing else."""

@@ -55,7 +55,8 @@ def _release(args: argparse.Namespace) -> None:
         print(f"Written to {args.folder}. Its README.md says how to begin.")
     if args.gradescope is not None:
         pack_for_gradescope(args.gradescope, exercises)
-        print(f"Written to {args.gradescope}: upload it as the autograder.")
+        points = sum(one.most for one in exercises)
+        print(f"Written to {args.gradescope}: upload it as the autograder, of {points} points.")
 
 
 def _record(args: argparse.Namespace) -> None:
