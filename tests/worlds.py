@@ -109,6 +109,33 @@ def configs(draw: st.DrawFn) -> HookedTransformerConfig:
     )
 
 
+RUNS = st.sampled_from([torch.float32, torch.float64]).flatmap(lambda dtype: runs(dtype=dtype))
+"""Runs at both precisions."""
+
+
+def stream(one: Run, place: int, mlp_input: bool = False) -> torch.Tensor:
+    if place == one.model.cfg.n_layers:
+        return one.cache["resid_post", -1]
+    return one.cache["resid_mid" if mlp_input else "resid_pre", place]
+
+
+def normed(one: Run, place: int, mlp_input: bool = False) -> torch.Tensor:
+    """What the LayerNorm that reads the stream there made of it, less its bias."""
+    if place == one.model.cfg.n_layers:
+        return one.cache["ln_final.hook_normalized"] * one.model.ln_final.w
+    name = "ln2" if mlp_input else "ln1"
+    ln = getattr(one.model.blocks[place], name)
+    return one.cache["normalized", place, name] * ln.w
+
+
+@st.composite
+def places(draw: st.DrawFn) -> tuple[Run, int, bool]:
+    """A run, a place of its stream, and whether it is before an MLP."""
+    one = draw(RUNS)
+    mlp_input = draw(st.booleans()) and not one.model.cfg.attn_only
+    return one, draw(st.integers(0, one.model.cfg.n_layers - mlp_input)), mlp_input
+
+
 def axis_slices(size: int) -> st.SearchStrategy[object]:
     """Any slice that fits an axis of this size and takes at least one entry."""
     index = st.integers(-size, size - 1)

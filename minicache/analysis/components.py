@@ -40,9 +40,8 @@ __all__ = [
 ]
 
 Projection = Float[Tensor, " d_model"] | Float[Tensor, "d_model out"]
-Rows = Float[
-    Tensor, "component *rest"
-]  # [component, *batch, pos, d_model], or out, or no last axis
+Rows = Float[Tensor, "component *rest"]
+"""A stack of the stream's shape; or, when projected, with out for d_model, or no last axis."""
 
 
 class Writes(NamedTuple):
