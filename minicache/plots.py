@@ -1,6 +1,6 @@
-"""The easel: pictures of findings. It needs matplotlib, the extra `plots`.
+"""Draw findings with matplotlib, which the extra `plots` brings.
 
-Plotting is no part of the subject, so these are few and plain. The lessons use them, and the apps.
+Plotting is no part of the subject, so these are few and plain, and take plain numbers and words.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ __all__ = [
     "attention",
     "bars",
     "curves",
-    "head_attributions",
     "heat_map",
     "patches",
-    "restored",
+    "save",
     "saved_bytes",
     "scatter",
 ]
@@ -28,22 +27,6 @@ FOR: Final = "#0b6a86"
 AGAINST: Final = "#b04a1f"
 THIRD: Final = "#6a4fb3"
 FOURTH: Final = "#55702a"
-
-
-def head_attributions(findings: dict[str, Any], n_layers: int, file: str | Path) -> None:
-    """Draw what each head adds to the answer's logit: a row a layer, a column a head.
-
-    Args:
-        findings: As `minicache.cli.tour.look` gathers them.
-        file: The SVG to write.
-
-    Raises:
-        MissingPackageError: matplotlib is not installed.
-    """
-    shares = [row["share"] for row in findings["heads"]]
-    versus = f" less {findings['versus']!r}" if findings["versus"] else ""
-    title = f"What each head adds to the logit of {findings['answer']!r}{versus}"
-    _save(heat_map(shares, n_layers, title), file)
 
 
 def heat_map(shares: Sequence[float], n_layers: int, title: str = "") -> Any:
@@ -83,20 +66,6 @@ def patches(
     return figure
 
 
-def restored(findings: dict[str, Any], file: str | Path) -> None:
-    """Draw how much of the clean run each patch of the stream brings back.
-
-    Args:
-        findings: As `minicache.cli.patch.look` gathers them.
-        file: The SVG to write.
-
-    Raises:
-        MissingPackageError: matplotlib is not installed.
-    """
-    title = f"Restored of {findings['answer']!r} less {findings['versus']!r} (1 is all)"
-    _save(patches(findings["stream"], findings["clean"], title), file)
-
-
 def scatter(
     x: Sequence[float], y: Sequence[float], x_label: str, y_label: str, title: str = ""
 ) -> Any:
@@ -115,27 +84,32 @@ def scatter(
     return figure
 
 
-def saved_bytes(findings: dict[str, Any], file: str | Path) -> None:
-    """Draw what autodiff keeps against the batch size and the number of layers.
+def saved_bytes(
+    batches: Sequence[int],
+    exact: Sequence[float],
+    predicted: Sequence[float],
+    layers: Sequence[int],
+    of_layers: Sequence[float],
+) -> Any:
+    """What autodiff keeps against the batch size and the layers. Returns a matplotlib Figure.
 
     Args:
-        findings: As `minicache.cli.memory.look` gathers them.
-        file: The SVG to write.
+        exact: Bytes at each batch size, measured.
+        predicted: The same by the formula.
+        of_layers: Bytes at each number of layers, by the formula.
 
     Raises:
         MissingPackageError: matplotlib is not installed.
     """
     figure = _figure(8, 3)
     left, right = figure.subplots(1, 2)
-    sizes = [row["batch"] for row in findings["sweep"]]
-    for name, style in (("exact", "o"), ("predicted", "-")):
-        left.plot(sizes, [row[name] / 1e6 for row in findings["sweep"]], style, label=name)
+    left.plot(batches, [size / 1e6 for size in exact], "o", label="exact")
+    left.plot(batches, [size / 1e6 for size in predicted], "-", label="predicted")
     left.set(xlabel="batch size", ylabel="MB kept for backward", title="A line, but not through 0")
     left.legend()
-    layers = findings["layers"]
-    right.plot([row["layers"] for row in layers], [row["predicted"] / 1e6 for row in layers], "-o")
+    right.plot(layers, [size / 1e6 for size in of_layers], "-o")
     right.set(xlabel="layers", ylabel="MB, predicted", title="A layer costs what a layer costs")
-    _save(figure, file)
+    return figure
 
 
 def attention(pattern: Sequence[Sequence[float]], words: Sequence[str], title: str = "") -> Any:
@@ -248,5 +222,6 @@ def _figure(width: float, height: float) -> Any:
     return matplotlib.Figure(figsize=(width, height), layout="constrained")
 
 
-def _save(figure: Any, file: str | Path) -> None:
+def save(figure: Any, file: str | Path) -> None:
+    """Write a figure as SVG."""
     figure.savefig(file, format="svg", metadata={"Date": None})

@@ -39,28 +39,9 @@ def test_each_head_is_drawn_in_its_layers_row():
     assert plots.heat_map([0.0, 0.0], 1).axes[0].images[0].get_clim() == (-1.0, 1.0)
 
 
-@pytest.mark.parametrize(("versus", "words"), [(None, "'Mary'"), ("John", "'Mary' less 'John'")])
-def test_the_heads_picture_says_whose_logit_it_is(monkeypatch, versus, words):
-    drawn = []
-    monkeypatch.setattr(plots, "_save", lambda figure, file: drawn.append((figure, file)))
-    heads = [{"share": 1.0}, {"share": 2.0}]
-    plots.head_attributions({"heads": heads, "answer": "Mary", "versus": versus}, 1, "heads.svg")
-    ((figure, file),) = drawn
-    assert figure.axes[0].get_title() == f"What each head adds to the logit of {words}"
-    assert file == "heads.svg"
-
-
-def test_the_bytes_are_drawn_in_megabytes_against_batch_and_layers(monkeypatch):
-    drawn = []
-    monkeypatch.setattr(plots, "_save", lambda figure, file: drawn.append(figure))
-    plots.saved_bytes(
-        {
-            "sweep": [{"batch": n, "exact": n * 2e6, "predicted": n * 2e6 + 1} for n in (1, 2)],
-            "layers": [{"layers": n, "predicted": n * 3e6} for n in (1, 2, 4)],
-        },
-        "bytes.svg",
-    )
-    left, right = drawn[0].axes
+def test_the_bytes_are_drawn_in_megabytes_against_batch_and_layers():
+    figure = plots.saved_bytes([1, 2], [2e6, 4e6], [2e6, 4e6], [1, 2, 4], [3e6, 6e6, 12e6])
+    left, right = figure.axes
     exact, predicted = left.lines
     assert (exact.get_label(), predicted.get_label()) == ("exact", "predicted")
     assert exact.get_xydata().tolist() == [[1, 2], [2, 4]]
@@ -68,6 +49,11 @@ def test_the_bytes_are_drawn_in_megabytes_against_batch_and_layers(monkeypatch):
     assert (left.get_xlabel(), right.get_xlabel()) == ("batch size", "layers")
     assert "MB" in left.get_ylabel()
     assert "MB" in right.get_ylabel()
+
+
+def test_a_figure_is_written_as_svg(tmp_path):
+    plots.save(plots.bars(["a"], [1.0]), tmp_path / "a.svg")
+    assert b"<svg" in (tmp_path / "a.svg").read_bytes()
 
 
 def test_without_matplotlib_the_command_that_brings_it_is_told(monkeypatch):

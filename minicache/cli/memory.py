@@ -123,7 +123,10 @@ def run(args: argparse.Namespace) -> int:
     if args.plot:
         from minicache import plots  # an optional extra, wanted only here
 
-        plots.saved_bytes(findings, args.plot)
+        sweep, layers = findings["sweep"], findings["layers"]
+        kept = ([row[key] for row in sweep] for key in ("batch", "exact", "predicted"))
+        of_layers = ([row[key] for row in layers] for key in ("layers", "predicted"))
+        plots.save(plots.saved_bytes(*kept, *of_layers), args.plot)
     return 0
 
 

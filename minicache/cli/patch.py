@@ -155,5 +155,6 @@ def run(args: argparse.Namespace) -> int:
     if args.plot:
         from minicache import plots  # an optional extra, wanted only here
 
-        plots.restored(findings, args.plot)
+        title = f"Restored of {findings['answer']!r} less {findings['versus']!r} (1 is all)"
+        plots.save(plots.patches(findings["stream"], findings["clean"], title), args.plot)
     return 0

@@ -111,7 +111,7 @@ def show(findings: dict[str, Any], console: Console) -> None:
     """Draw the findings. Fits 80 columns, and needs neither colour nor a terminal."""
     prompt, answer, versus = (findings[key] for key in ("prompt", "answer", "versus"))
     asked = f"{answer!r}" + (f", {versus!r}" if versus else "")
-    what = f"logit of {answer!r}" + (f" less that of {versus!r}" if versus else "")
+    what = _asked(findings)
 
     heading(console, "1", "The tokens")
     console.print(Text(" ".join(findings["tokens"])))
@@ -170,6 +170,11 @@ def show(findings: dict[str, Any], console: Console) -> None:
     code(console, f"minicache.predict_saved_bytes(model.cfg, batch=1, pos={cost['pos']})")
 
 
+def _asked(findings: dict[str, Any]) -> str:
+    less = f" less that of {findings['versus']!r}" if findings["versus"] else ""
+    return f"logit of {findings['answer']!r}{less}"
+
+
 def _shares(console: Console, rows: list[dict[str, Any]]) -> None:
     most = max(abs(row["share"]) for row in rows)
     drawn = table()
@@ -198,5 +203,7 @@ def run(args: argparse.Namespace) -> int:
     if args.plot:
         from minicache import plots  # an optional extra, wanted only here
 
-        plots.head_attributions(findings, model.cfg.n_layers, args.plot)
+        shares = [row["share"] for row in findings["heads"]]
+        title = f"What each head adds to the {_asked(findings)}"
+        plots.save(plots.heat_map(shares, model.cfg.n_layers, title), args.plot)
     return 0
