@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 
 from minicache import HookedTransformer
 from minicache.harvest.plan import Plan
@@ -54,3 +57,17 @@ def files(folder: Path) -> dict[str, bytes]:
         for file in sorted(Path(folder).rglob("*"))
         if file.is_file()
     }
+
+
+def rows_by_item(folder: Path) -> list[dict[str, torch.Tensor]]:
+    """Every tensor of a harvest, cut into items, in order."""
+    items: list[dict[str, torch.Tensor]] = []
+    for shard in json.loads((folder / "index.json").read_text())["shards"]:
+        tensors = load_file(folder / shard["file"])
+        offsets = tensors.pop("offsets").tolist()
+        assert len(offsets) == shard["items"] + 1
+        assert offsets[-1] == shard["tokens"]
+        assert shard["first_item"] == len(items)
+        for start, end in pairwise(offsets):
+            items.append({name: tensor[start:end] for name, tensor in tensors.items()})
+    return items

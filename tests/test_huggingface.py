@@ -261,6 +261,16 @@ def test_a_model_comes_from_the_hub_and_then_from_its_cache(hub):
     assert offline.stdout == "torch.Size([1, 3, 11])\n", offline.stderr
 
 
+def test_a_model_on_the_hub_that_has_only_a_torch_file_is_fetched(hub, folder):
+    (hub.handler.folder / "model.safetensors").unlink()
+    folder(form="torch", tokenizer=True)
+    assert sorted(file.name for file in hub.handler.folder.iterdir()) == [
+        "config.json", "pytorch_model.bin", "tokenizer.json",
+    ]  # fmt: skip
+    done = hub(LOAD.format(""))
+    assert done.stdout == "torch.Size([1, 3, 11])\n", done.stderr
+
+
 def test_the_token_of_the_environment_is_sent(hub):
     hub.handler.token = "secret"
     told = "try: H.from_pretrained('owner/name')\nexcept OSError as error: print(error)"

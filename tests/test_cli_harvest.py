@@ -1,9 +1,8 @@
-"""Harvests: every row right, whatever kills it, and the same bytes from any number of processes."""
+"""Harvests: every row right, whatever kills them, the same bytes from any number of processes."""
 
 from __future__ import annotations
 
 import json
-import math
 import os
 import pty
 import random
@@ -11,39 +10,28 @@ import resource
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import suppress
 from functools import partial
-from itertools import count, pairwise
+from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from minicache import HookedTransformer
 from minicache.__main__ import main
 from minicache.cli import harvest as cli
-from minicache.errors import ConfigError, DataError, MinicacheError
+from minicache.errors import DataError, MinicacheError
 from minicache.harvest import run as app
 from minicache.harvest.plan import Plan, bytes_a_token, row_shape
 from minicache.harvest.shards import CLAIM, survey, write_index
-from minicache.memory.live import LiveBytes
 from minicache.model.loading import Parts, save_parts
 from minicache.model.tokenizers import WordTokenizer
+from tests.harvests import WORDS, files, rows_by_item, some_texts
 from tests.worlds import N_CTX, random_model
-
-WORDS = ["<pad>", "<bos>", *"a b c d e f g h i".split()]
-
-
-def some_texts(number, seed=0):
-    """Texts of 1 to 12 words, some longer than the model reads."""
-    choose = random.Random(seed)
-    return [" ".join(choose.choices(WORDS[2:], k=choose.randint(1, 12))) for _ in range(number)]
 
 
 @pytest.fixture(scope="module")
@@ -77,24 +65,6 @@ def command(model_folder, data):
         ]  # fmt: skip
 
     return arguments
-
-
-def files(folder):
-    return {file.name: file.read_bytes() for file in sorted(Path(folder).iterdir())}
-
-
-def rows_by_item(folder):
-    """Every tensor of a harvest, cut into items, in order."""
-    items = []
-    for shard in json.loads((folder / "index.json").read_text())["shards"]:
-        tensors = load_file(folder / shard["file"])
-        offsets = tensors.pop("offsets").tolist()
-        assert len(offsets) == shard["items"] + 1
-        assert offsets[-1] == shard["tokens"]
-        assert shard["first_item"] == len(items)
-        for start, end in pairwise(offsets):
-            items.append({name: tensor[start:end] for name, tensor in tensors.items()})
-    return items
 
 
 def test_every_row_is_the_activation_of_its_token(model, command, data, tmp_path):
@@ -135,41 +105,6 @@ def test_the_formula_is_the_bytes_on_the_disk(command, tmp_path, model, capsys):
             assert {t.dtype for n, t in tensors.items() if "hook" in n} == {getattr(torch, dtype)}
             held += sum(t.nbytes for name, t in tensors.items() if "hook" in name)
         assert held == each * index["tokens"]
-
-
-@pytest.mark.parametrize(
-    ("names", "stop"),
-    [
-        (("hook_embed",), 0),
-        (("blocks.0.attn.hook_z",), 1),
-        (("hook_embed", "blocks.1.hook_resid_pre"), 2),
-        (("blocks.0.hook_resid_pre", "ln_final.hook_scale"), None),
-        (("unembed.hook_out",), None),
-    ],
-)
-def test_a_run_stops_as_soon_as_all_has_passed(names, stop):
-    assert app._stop(names) == stop
-
-
-@given(
-    number=st.integers(1, 25),
-    per_shard=st.integers(1, 9),
-    batch=st.integers(1, 9),
-    pos=st.integers(1, N_CTX),
-    world=st.integers(1, 4),
-)
-def test_every_item_comes_once_and_in_order(number, per_shard, batch, pos, world):
-    model = random_model(1, 1, dtype=torch.float32)
-    model.tokenizer = WordTokenizer(WORDS)
-    written = some_texts(number)
-    plan = Plan.of(model, ["embed"], pos, batch, per_shard)
-    with tempfile.TemporaryDirectory() as folder:
-        shards = survey(lambda: iter(written), Path(folder), per_shard)
-        for rank in range(world):
-            list(app.harvest(model, lambda: iter(written), shards, plan, rank, world))
-        write_index(shards, plan, model.cfg)
-        found = [item["tokens"].tolist() for item in rows_by_item(Path(folder))]
-    assert found == [model.to_tokens(text)[0, :pos].tolist() for text in written]
 
 
 # Killed at any moment
@@ -327,19 +262,6 @@ def test_a_folder_that_machines_do_not_share_is_told(model, tmp_path):
 # Limits
 
 
-def test_memory_does_not_grow_with_the_data(model, tmp_path):
-    peaks = []
-    for number in (20, 200):
-        written = some_texts(number)
-        plan = Plan.of(model, ["*"], items_per_shard=10, batch=5)
-        folder = tmp_path / str(number)
-        shards = survey(partial(iter, written), folder, 10)
-        with LiveBytes() as live:
-            list(app.harvest(model, partial(iter, written), shards, plan))
-        peaks.append(live.peak)
-    assert peaks[1] <= 1.5 * peaks[0]
-
-
 def test_a_full_disk_is_told_and_leaves_whole_shards_only(command, tmp_path, capsys):
     whole, out = tmp_path / "whole", tmp_path / "out"
     assert main(command(whole)) == 0
@@ -396,16 +318,6 @@ def test_a_wrong_argument_is_told_before_anything_is_written(
     assert main(call) == 2
     assert words in capsys.readouterr().err
     assert not out.exists()
-
-
-def test_a_plan_checks_itself_for_those_who_call_it(model):
-    with pytest.raises(ConfigError, match="give float32, float64, bfloat16, float16"):
-        Plan.of(model, ["embed"], dtype="int8")
-    assert Plan.of(model, ["z1", "hook_embed", "*.hook_z"]).names == (
-        "hook_embed",
-        "blocks.0.attn.hook_z",
-        "blocks.1.attn.hook_z",
-    )
 
 
 @pytest.mark.parametrize(
@@ -465,10 +377,3 @@ def test_no_texts_and_a_missing_package_are_told(tmp_path, command, data, monkey
     monkeypatch.setitem(sys.modules, "datasets", None)
     assert main(["harvest", "owner/name", str(tmp_path / "out"), "--names", "z0"]) == 2
     assert "'.[data]' brings it" in capsys.readouterr().err
-
-
-def test_row_shapes_of_a_known_shape():
-    shape = random_model().cfg
-    assert math.prod(row_shape(shape, "blocks.0.attn.hook_pattern", 5)) == 3 * 5
-    assert row_shape(shape, "unembed.hook_out", 5) == (11,)
-    assert row_shape(shape, "blocks.1.mlp.hook_post", 5) == (7,)
