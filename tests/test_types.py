@@ -51,3 +51,34 @@ def test_the_modules_looked_at_are_those_with_public_names():
     seen = {name for module in MODULES for name, _ in callables(module)}
     assert {"get_act_name", "Slice.apply", "HookedTransformer.b_U", "decompose_resid"} <= seen
     assert len(seen) > 100
+
+
+LABELLED = [
+    function
+    for module in MODULES
+    for _, function in callables(module)
+    if module.__name__.startswith("minicache.analysis.") and "patching" not in module.__name__
+    if inspect.isfunction(function) and "return_labels" in inspect.signature(function).parameters
+]
+
+
+@pytest.mark.parametrize("function", LABELLED, ids=lambda function: function.__name__)
+def test_a_type_checker_knows_whether_labels_come_and_reads_the_signature_that_runs(function):
+    without, with_labels = typing.get_overloads(function)
+    given = dict(inspect.signature(function).parameters)
+    for declared in (without, with_labels):
+        shown = dict(inspect.signature(declared).parameters)
+        assert list(shown) == list(given)
+        for name in set(shown) - {"return_labels"}:
+            assert (shown[name].default, shown[name].annotation) == (
+                given[name].default,
+                given[name].annotation,
+            )
+    labels = [typing.get_type_hints(f)["return_labels"] for f in (without, with_labels)]
+    assert labels == [typing.Literal[False], typing.Literal[True]]
+    assert typing.get_origin(typing.get_type_hints(with_labels)["return"]) is tuple
+    assert typing.get_origin(typing.get_type_hints(without)["return"]) is not tuple
+
+
+def test_seven_analyses_give_labels():
+    assert len(LABELLED) == 7

@@ -14,7 +14,7 @@ Results are where their stack is, or the cache, and in its dtype: see `residual.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Literal, TypeAlias, overload
 
 import torch
 from einops import einsum, rearrange
@@ -100,6 +100,29 @@ def logit_constant(
     return (directions @ ln.bias + bias.to(ln.scale)).expand(lead).contiguous()
 
 
+@overload
+def head_logit_attrs(
+    cache: Cached,
+    tokens: Tokens,
+    incorrect_tokens: Tokens | None = None,
+    layer: int | None = -1,
+    pos_slice: Slice | SliceInput = None,
+    return_labels: Literal[False] = False,
+) -> Attributions: ...
+
+
+@overload
+def head_logit_attrs(
+    cache: Cached,
+    tokens: Tokens,
+    incorrect_tokens: Tokens | None = None,
+    layer: int | None = -1,
+    pos_slice: Slice | SliceInput = None,
+    *,
+    return_labels: Literal[True],
+) -> tuple[Attributions, list[str]]: ...
+
+
 def head_logit_attrs(
     cache: Cached,
     tokens: Tokens,
@@ -138,6 +161,31 @@ def head_logit_attrs(
     blocks = writers(cache, "attn", place_of(cache, layer))
     attrs, labels = _fused(cache, tokens, incorrect_tokens, positions, blocks, parts)
     return (attrs, labels) if return_labels else attrs
+
+
+@overload
+def neuron_logit_attrs(
+    cache: Cached,
+    tokens: Tokens,
+    incorrect_tokens: Tokens | None = None,
+    layer: int | None = -1,
+    pos_slice: Slice | SliceInput = None,
+    neuron_slice: Slice | SliceInput = None,
+    return_labels: Literal[False] = False,
+) -> Attributions: ...
+
+
+@overload
+def neuron_logit_attrs(
+    cache: Cached,
+    tokens: Tokens,
+    incorrect_tokens: Tokens | None = None,
+    layer: int | None = -1,
+    pos_slice: Slice | SliceInput = None,
+    neuron_slice: Slice | SliceInput = None,
+    *,
+    return_labels: Literal[True],
+) -> tuple[Attributions, list[str]]: ...
 
 
 def neuron_logit_attrs(

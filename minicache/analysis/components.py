@@ -11,7 +11,7 @@ of one dimension. `Writes` holds either, and all else is written once.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, overload
 
 import torch
 from einops import rearrange
@@ -100,6 +100,29 @@ def writers(cache: Cached, writer: str, place: int) -> list[int]:
     return [block for block in range(place) if f"blocks.{block}.hook_{writer}_out" in hooks]
 
 
+@overload
+def stack_head_results(
+    cache: Cached,
+    layer: int | None = -1,
+    return_labels: Literal[False] = False,
+    incl_remainder: bool = False,
+    pos_slice: Slice | SliceInput = None,
+    apply_ln: bool = False,
+) -> Stack: ...
+
+
+@overload
+def stack_head_results(
+    cache: Cached,
+    layer: int | None = -1,
+    *,
+    return_labels: Literal[True],
+    incl_remainder: bool = False,
+    pos_slice: Slice | SliceInput = None,
+    apply_ln: bool = False,
+) -> Labelled: ...
+
+
 def stack_head_results(
     cache: Cached,
     layer: int | None = -1,
@@ -173,6 +196,33 @@ def get_neuron_results(
     return stack.movedim(0, -1 if dots else -2)
 
 
+@overload
+def stack_neuron_results(
+    cache: Cached,
+    layer: int | None,
+    pos_slice: Slice | SliceInput = None,
+    neuron_slice: Slice | SliceInput = None,
+    return_labels: Literal[False] = False,
+    incl_remainder: bool = False,
+    apply_ln: bool = False,
+    project_output_onto: Projection | None = None,
+) -> Rows: ...
+
+
+@overload
+def stack_neuron_results(
+    cache: Cached,
+    layer: int | None,
+    pos_slice: Slice | SliceInput = None,
+    neuron_slice: Slice | SliceInput = None,
+    *,
+    return_labels: Literal[True],
+    incl_remainder: bool = False,
+    apply_ln: bool = False,
+    project_output_onto: Projection | None = None,
+) -> tuple[Rows, list[str]]: ...
+
+
 def stack_neuron_results(
     cache: Cached,
     layer: int | None,
@@ -207,6 +257,33 @@ def stack_neuron_results(
     rest = _rest(cache, place, incl_remainder, positions)
     stack, labels = _stacked(cache, parts, positions, ln, project_output_onto, rest)
     return (stack, labels) if return_labels else stack
+
+
+@overload
+def get_full_resid_decomposition(
+    cache: Cached,
+    layer: int | None = None,
+    mlp_input: bool = False,
+    expand_neurons: bool = True,
+    apply_ln: bool = False,
+    pos_slice: Slice | SliceInput = None,
+    return_labels: Literal[False] = False,
+    project_output_onto: Projection | None = None,
+) -> Rows: ...
+
+
+@overload
+def get_full_resid_decomposition(
+    cache: Cached,
+    layer: int | None = None,
+    mlp_input: bool = False,
+    expand_neurons: bool = True,
+    apply_ln: bool = False,
+    pos_slice: Slice | SliceInput = None,
+    *,
+    return_labels: Literal[True],
+    project_output_onto: Projection | None = None,
+) -> tuple[Rows, list[str]]: ...
 
 
 def get_full_resid_decomposition(

@@ -12,7 +12,7 @@ that you hand in stays with that stack. Weights come there as copies, and the mo
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, overload
 
 import torch
 from jaxtyping import Float
@@ -28,6 +28,31 @@ __all__ = ["accumulated_resid", "apply_ln_to_stack", "decompose_resid"]
 
 Labelled: TypeAlias = tuple[Stack, list[str]]
 """With `return_labels=True`: the stack, and a name for each of its rows."""
+
+
+@overload
+def accumulated_resid(
+    cache: Cached,
+    layer: int | None = None,
+    incl_mid: bool = False,
+    apply_ln: bool = False,
+    pos_slice: Slice | SliceInput = None,
+    mlp_input: bool = False,
+    return_labels: Literal[False] = False,
+) -> Stack: ...
+
+
+@overload
+def accumulated_resid(
+    cache: Cached,
+    layer: int | None = None,
+    incl_mid: bool = False,
+    apply_ln: bool = False,
+    pos_slice: Slice | SliceInput = None,
+    mlp_input: bool = False,
+    *,
+    return_labels: Literal[True],
+) -> Labelled: ...
 
 
 def accumulated_resid(
@@ -80,6 +105,33 @@ def accumulated_resid(
     elif apply_ln:
         stack = FrozenNorm.on_run(cache, norm_at(cache, place, mlp_input), pos_slice).apply_(stack)
     return (stack, list(parts)) if return_labels else stack
+
+
+@overload
+def decompose_resid(
+    cache: Cached,
+    layer: int | None = None,
+    mlp_input: bool = False,
+    mode: Literal["all", "mlp", "attn"] = "all",
+    apply_ln: bool = False,
+    pos_slice: Slice | SliceInput = None,
+    incl_embeds: bool = True,
+    return_labels: Literal[False] = False,
+) -> Stack: ...
+
+
+@overload
+def decompose_resid(
+    cache: Cached,
+    layer: int | None = None,
+    mlp_input: bool = False,
+    mode: Literal["all", "mlp", "attn"] = "all",
+    apply_ln: bool = False,
+    pos_slice: Slice | SliceInput = None,
+    incl_embeds: bool = True,
+    *,
+    return_labels: Literal[True],
+) -> Labelled: ...
 
 
 def decompose_resid(

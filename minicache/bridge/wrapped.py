@@ -368,7 +368,7 @@ def _check(what: str, offs: list[float], cache: ActivationCache) -> None:
 def _check_sums(cache: ActivationCache) -> None:
     places = range(cache.model.cfg.n_layers + 1)
     streams = [stream_at(cache, place) for place in places]
-    sums = [cast(Tensor, cache.decompose_resid(place)).sum(0) for place in places]
+    sums = [cache.decompose_resid(place).sum(0) for place in places]
     _check("parts do not sum to the stream", [*map(_off, sums, streams)], cache)
 
 
