@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -29,6 +30,7 @@ DEVIATIONS = {
     "remove_batch_dim of several": "raises; the reference keeps the first item and drops the rest",
     "analyses and the cache": "leave it as it was; the reference adds hook_result to it",
     "gradients at ln1": "are whole; the reference runs ln1 for each of q, k, v: one third",
+    "hooks of a block": "act on its own thread's runs; the reference's act in every thread",
     "hook_dict": "has no points that only a flag of the reference turns on",
 }
 
@@ -341,6 +343,20 @@ def test_deviation_gradients_at_ln1(pair):
     theirs = their_model.run_with_cache(ids, return_type="loss", incl_bwd=True)[1]
     assert any(torch.allclose(theirs[f"{name}_grad"], part.grad, atol=1e-6) for part in parts)
     assert not torch.allclose(theirs[f"{name}_grad"], ours, atol=1e-3)
+
+
+def test_deviation_hooks_of_a_block(pair):
+    our_model, their_model, _, _, ids = pair
+
+    def is_reached(model):
+        plain = model(ids)
+        with (
+            model.hooks([("hook_embed", lambda tensor, hook: 0 * tensor)]),
+            ThreadPoolExecutor(1) as pool,
+        ):
+            return not torch.equal(pool.submit(model, ids).result(), plain)
+
+    assert (is_reached(our_model), is_reached(their_model)) == (False, True)
 
 
 def test_deviation_hook_dict(pair):
