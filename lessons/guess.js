@@ -6,6 +6,7 @@ document.addEventListener("DOMContentLoaded", () => {
     if (!result || !answers.length) return
     guess.classList.add("guess-live")
     answers.forEach((answer) => {
+      answer.querySelectorAll("a").forEach((link) => link.replaceWith(...link.childNodes))
       const button = document.createElement("button")
       button.type = "button"
       button.setAttribute("aria-pressed", "false")
