@@ -573,23 +573,6 @@ def test_one_prompt_needs_no_batch_axis_and_a_progress_bar_changes_nothing(capsy
     assert "patching resid_pre" in capsys.readouterr().out
 
 
-def test_grouped_keys_have_fewer_heads_and_the_helper_fills_up_with_zeros():
-    model = random_model()
-    corrupted, clean, _ = pair(model)
-
-    class Grouped(OnlyTokens):
-        def __init__(self, model):
-            super().__init__(model)
-            self.cfg = type("Cfg", (), dict(n_layers=2, n_heads=3, n_key_value_heads=2))
-
-    keys = patching.get_act_patch_attn_head_k_all_pos(Grouped(model), corrupted, clean, difference)
-    assert keys.shape == (2, 2)
-    every = patching.get_act_patch_attn_head_all_pos_every(
-        Grouped(model), corrupted, clean, difference
-    )
-    assert every[1:3, :, 2].eq(0).sum() == 2 + 2 - every[1, :, 2].ne(0).sum()
-
-
 # What a user does wrong.
 
 
@@ -648,7 +631,7 @@ clean_run = object()
         (sweep_with(patching_metric=lambda logits: logits[:, -1, 0]), ConfigError, "one number"),
         (sweep_with(patch_setter=lambda now, index, source: 3), HookError, "int"),
         (sweep_with(patch_setter=lambda now, index, source: now[:1]), HookError, r"\(1, 4"),
-        (estimate_with(axes=("layer", "src_pos")), ConfigError, "pos head"),
+        (estimate_with(axes=("layer", "src_pos")), ConfigError, "pos, head, d_head"),
         (estimate_with(axes=("layer", "pos", "pos")), ConfigError, "once"),
         (estimate_with(axes=("pos",)), ConfigError, "starts with 'layer'"),
         (estimate_with(metric=lambda x: x.argmax().float()), ConfigError, "no gradient"),

@@ -20,7 +20,7 @@ from minicache.analysis.patching.runs import Metric, Patchable, checked_tokens, 
 from minicache.analysis.patching.sweeps import check_same_shape, index_sizes
 from minicache.analysis.protocols import Cached
 from minicache.errors import ConfigError
-from minicache.names import get_act_name, pos_axis
+from minicache.names import axes_of, get_act_name
 
 __all__ = ["attribution_patching"]
 
@@ -55,17 +55,20 @@ def attribution_patching(
         BatchSizeError: the clean run has other shapes than the corrupted one.
     """
     tokens = checked_tokens(corrupted_tokens)
-    index_sizes(model, tokens, activation_name, index_axis_names)
+    index_sizes(model, tokens, clean_cache, activation_name, index_axis_names)
     layers = range(model.cfg.n_layers)
     names = [get_act_name(activation_name, layer) for layer in layers]
     clean = [clean_cache[name] for name in names]
-    pattern = f"{_axes(names[0])} -> {_kept(index_axis_names, _axes(names[0]))}"
+    axes = axes_of(names[0])
+    pattern = f"batch {' '.join(axes)} -> {_kept(index_axis_names, axes)}"
     seen: dict[int, Tensor] = {}
 
     def keep(activation: Tensor, hook: object, layer: int) -> Tensor:
         check_same_shape(activation, clean[layer])
-        needs = activation.requires_grad
-        seen[layer] = activation if needs else activation.detach().requires_grad_()
+        # A tensor of its own, which the model certainly goes on with; and a graph starts here where
+        # none has.
+        own = activation.view_as(activation)
+        seen[layer] = own if own.requires_grad else own.detach().requires_grad_()
         return seen[layer]
 
     hooks = [(name, partial(keep, layer=layer)) for layer, name in enumerate(names)]
@@ -95,17 +98,14 @@ def _change(clean: Tensor, corrupted: Tensor, grad: Tensor | None, dtype: torch.
     return torch.where(clean == corrupted, torch.zeros_like(difference), difference)  # -inf - -inf
 
 
-def _axes(full_name: str) -> str:
-    if full_name.endswith(("hook_pattern", "hook_attn_scores")):
-        return "batch head dest_pos src_pos"
-    return "batch pos head width" if pos_axis(full_name) == -3 else "batch pos width"
-
-
-def _kept(index_axis_names: Sequence[str], axes: str) -> str:
-    kept = ["head" if name == "head_index" else name for name in index_axis_names[1:]]
-    if len(set(kept)) < len(kept) or not set(kept) <= set(axes.split()[1:]) - {"width"}:
+def _kept(index_axis_names: Sequence[str], axes: tuple[str, ...]) -> str:
+    """The axes that a patch picks, by the names that `axes_of` gives them."""
+    named = {"head_index": "head", "dest_pos": "query", "src_pos": "key"}
+    kept = [named.get(name, name) for name in index_axis_names[1:]]
+    if len(set(kept)) < len(kept) or not set(kept) <= set(axes):
         raise ConfigError(
-            f"index_axis_names={index_axis_names!r}: after 'layer', this activation has the axes "
-            f"{axes.removeprefix('batch ').removesuffix(' width')}, each once."
+            f"index_axis_names={index_axis_names!r}: this activation has the axes "
+            f"{', '.join(axes)}. After 'layer', give some of them, each once; dest_pos is the "
+            f"query, src_pos the key."
         )
     return " ".join(kept)

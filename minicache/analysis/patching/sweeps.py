@@ -16,8 +16,6 @@ from itertools import product
 from typing import Any, Literal, TypeAlias, overload
 
 import torch
-import torch.nn.functional as F
-from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -32,12 +30,10 @@ from minicache.analysis.patching.runs import (
 )
 from minicache.analysis.protocols import Cached
 from minicache.errors import BatchSizeError, ConfigError, HookError
-from minicache.names import block_layer, get_act_name
+from minicache.names import axes_of, block_layer, get_act_name
 
 __all__ = [
     "generic_activation_patch",
-    "get_act_patch_attn_head_all_pos_every",
-    "get_act_patch_attn_head_by_pos_every",
     "get_act_patch_attn_head_k_all_pos",
     "get_act_patch_attn_head_k_by_pos",
     "get_act_patch_attn_head_out_all_pos",
@@ -50,7 +46,6 @@ __all__ = [
     "get_act_patch_attn_head_v_all_pos",
     "get_act_patch_attn_head_v_by_pos",
     "get_act_patch_attn_out",
-    "get_act_patch_block_every",
     "get_act_patch_mlp_out",
     "get_act_patch_resid_mid",
     "get_act_patch_resid_pre",
@@ -154,7 +149,7 @@ def generic_activation_patch(
     if (index_df is None) == (index_axis_names is None):
         raise ConfigError("Give index_axis_names or index_df: one of them, and not both.")
     if index_axis_names is not None:
-        sizes = index_sizes(model, tokens, activation_name, index_axis_names)
+        sizes = index_sizes(model, tokens, clean_cache, activation_name, index_axis_names)
         indices = list(product(*map(range, sizes)))
     else:
         indices = _listed(index_df)
@@ -188,12 +183,18 @@ def generic_activation_patch(
 
 
 def index_sizes(
-    model: Patchable, tokens: Int[Tensor, "batch pos"], activation_name: str, axes: Sequence[str]
+    model: Patchable,
+    tokens: Int[Tensor, "batch pos"],
+    clean_cache: Cached,
+    activation_name: str,
+    axes: Sequence[str],
 ) -> list[int]:
     """How far each axis of a sweep counts."""
-    heads, pos = model.cfg.n_heads, tokens.shape[1]
-    if activation_name in ("k", "v"):  # grouped-query attention has fewer of them
-        heads = getattr(model.cfg, "n_key_value_heads", None) or heads
+    name, pos = get_act_name(activation_name, 0), tokens.shape[1]
+    own = axes_of(name)
+    # With grouped-query attention keys and values have fewer heads than the model.
+    heads = clean_cache[name].shape[own.index("head") - len(own)] if "head" in own else None
+    heads = heads or model.cfg.n_heads
     sizes = {"layer": model.cfg.n_layers, "head_index": heads, "head": heads}
     sizes |= dict.fromkeys(("pos", "dest_pos", "src_pos"), pos)
     if isinstance(axes, str) or list(axes)[:1] != ["layer"] or not set(axes) <= set(sizes):
@@ -297,55 +298,3 @@ get_act_patch_attn_head_pattern_by_pos = _sweep(
 get_act_patch_attn_head_pattern_dest_src_pos = _sweep(
     "pattern", layer_head_dest_src_pos_pattern_patch_setter, "layer head_index dest_pos src_pos"
 )
-
-
-def get_act_patch_block_every(
-    model: Patchable, corrupted_tokens: Tensor, clean_cache: Cached, metric: Metric, **options: Any
-) -> Float[Tensor, "patch_type layer pos"]:
-    """The sweeps of resid_pre, attn_out and mlp_out, stacked in this order."""
-    sweeps = (get_act_patch_resid_pre, get_act_patch_attn_out, get_act_patch_mlp_out)
-    asked = (model, corrupted_tokens, clean_cache, metric)
-    return torch.stack([sweep(*asked, **options) for sweep in sweeps])
-
-
-def get_act_patch_attn_head_all_pos_every(
-    model: Patchable, corrupted_tokens: Tensor, clean_cache: Cached, metric: Metric, **options: Any
-) -> Float[Tensor, "patch_type layer head"]:
-    """The sweeps of every head's output, q, k, v and pattern, stacked in this order.
-
-    With grouped-query attention, k and v have fewer heads; the rows they lack are 0.
-    """
-    sweeps = (
-        get_act_patch_attn_head_out_all_pos,
-        get_act_patch_attn_head_q_all_pos,
-        get_act_patch_attn_head_k_all_pos,
-        get_act_patch_attn_head_v_all_pos,
-        get_act_patch_attn_head_pattern_all_pos,
-    )
-    asked = (model, corrupted_tokens, clean_cache, metric)
-    return _stack_heads([sweep(*asked, **options) for sweep in sweeps])
-
-
-def get_act_patch_attn_head_by_pos_every(
-    model: Patchable, corrupted_tokens: Tensor, clean_cache: Cached, metric: Metric, **options: Any
-) -> Float[Tensor, "patch_type layer pos head"]:
-    """The sweeps of every head's output, q, k, v and pattern by position, stacked in this order.
-
-    A pattern's position is the destination's. With grouped-query attention, k and v have fewer
-    heads; the rows they lack are 0.
-    """
-    sweeps = (
-        get_act_patch_attn_head_out_by_pos,
-        get_act_patch_attn_head_q_by_pos,
-        get_act_patch_attn_head_k_by_pos,
-        get_act_patch_attn_head_v_by_pos,
-        get_act_patch_attn_head_pattern_by_pos,
-    )
-    asked = (model, corrupted_tokens, clean_cache, metric)
-    *vectors, pattern = [sweep(*asked, **options) for sweep in sweeps]
-    return _stack_heads([*vectors, rearrange(pattern, "layer head pos -> layer pos head")])
-
-
-def _stack_heads(results: list[Tensor]) -> Tensor:
-    heads = results[0].shape[-1]
-    return torch.stack([F.pad(result, (0, heads - result.shape[-1])) for result in results])
