@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+import base64
 import importlib.util
 import json
+import math
 import re
 import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+import torch
 
 from tests.benchmarks.peers import table
 
@@ -192,3 +195,69 @@ def test_a_lesson_has_the_parts_that_a_reader_counts_on(file):
     for heading in ("## Break it", "## Now you", "## Further"):
         assert heading in text or (heading == "## Break it" and "```fails" in text)
     assert "!!! decision" in text
+
+
+def test_a_guess_gives_nothing_away_before_it_is_made():
+    text = page('!!! guess "Q?"\n\n    - a\n    - b\n\n    ??? answer "It is b"\n\n        T.\n')[1]
+    head = next(line for line in text.splitlines() if "??? answer" in line)
+    assert "It is b" not in head
+    assert "        **It is b.**" in text.splitlines()
+
+
+def test_a_notebook_has_a_pages_boxes_as_prose_and_no_live_model():
+    boxes = load("boxes")
+    text = '!!! guess "Which?"\n\n    - one\n\n<mini-model text="In"></mini-model>\n'
+    assert boxes.plain(text).startswith("**Which?**\n\n- one\n")
+    assert "<mini-model" not in boxes.plain(text)
+    assert boxes.plain("```\n    !!! guess\n```") == "```\n    !!! guess\n```"
+
+
+def test_a_term_is_linked_where_it_first_stands_and_never_in_code_links_or_headings():
+    glossary = load("glossary")
+    text = "# Heads\n\n`head` and [a head](x.md)\n\n```bash\nhead\n```\n\nTwo heads. A head.\n"
+    made = glossary.linked(text, set())
+    assert made.count("glossary.md#head ") == 1
+    assert "Two [heads](glossary.md#head " in made
+    assert made.startswith("# Heads\n\n`head` and [a head](x.md)\n\n```bash\nhead\n```")
+
+
+def test_every_term_of_the_glossary_has_an_anchor_of_its_own():
+    glossary = load("glossary")
+    slugs = [glossary.slug(term) for term in glossary.terms()]
+    assert len(slugs) == len(set(slugs)) >= 20
+    made = glossary.anchored((ROOT / "lessons" / "glossary.md").read_text())
+    assert all(f"{{ #{slug} }}" in made for slug in slugs)
+
+
+def test_every_lesson_stands_in_the_course_and_needs_earlier_ones_only():
+    course = load("course")
+    for file in PAGES:
+        number = course.number(file.name)
+        if number is not None:
+            needs, lit, theme = course.COURSE[number]
+            assert all(need < number for need in needs)
+            assert set(lit.split()) <= set(course.SAID)
+            assert theme
+            assert course.stream(lit).count('class="lit"') >= 1
+    assert course.head("index", {}, "", 0) == ""
+
+
+def test_a_live_model_holds_a_picture_for_readers_without_javascript():
+    live = load("live")
+    made = live.with_fallbacks('<mini-model text="The capital of France is"></mini-model>')
+    assert made.startswith('<div class="live" markdown="0"><mini-model text=')
+    assert "the model expects Paris" in made
+    assert live.with_fallbacks("Say `<mini-model>`.") == "Say `<mini-model>`."
+
+
+def test_the_pages_weights_are_the_models_bit_for_bit():
+    live = load("live")
+    text = live.weights_script()
+    shipped = json.loads(text.partition("=")[2])
+    raw = torch.frombuffer(bytearray(base64.b64decode(shipped["base64"])), dtype=torch.float32)
+    at = 0
+    for name, tensor in live.model().state_dict().items():
+        size = math.prod(shipped["shapes"][name])
+        assert torch.equal(raw[at : at + size].reshape(tensor.shape), tensor)
+        at += size
+    assert at == len(raw)
