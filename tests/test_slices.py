@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exercises.grader.accelerator import accelerator
 from minicache import Slice
 from minicache.errors import SliceError, SliceRangeError
 from tests.worlds import axis_slices
@@ -184,3 +185,11 @@ def test_parts_of_a_range_may_be_any_kind_of_int():
     assert Slice((np.int64(1), torch.tensor(3))).indices(5).tolist() == [1, 2]
     with pytest.raises(SliceError):
         Slice((torch.tensor([1]), 3))
+
+
+def test_a_slice_made_from_a_tensor_on_a_device_cuts_tensors_anywhere():
+    there = torch.tensor([2, 0]).to(accelerator())
+    assert Slice(there).indices(3).tolist() == [2, 0]
+    tensor = torch.arange(3)
+    assert Slice(there).apply(tensor).tolist() == [2, 0]
+    assert Slice(there).apply(tensor.to(accelerator())).device.type == there.device.type

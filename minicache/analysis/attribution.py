@@ -18,7 +18,7 @@ from typing import Literal, TypeAlias, overload
 
 import torch
 from einops import einsum, rearrange
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Integer
 from torch import Tensor
 
 from minicache.analysis.components import Writes, head_writes, neuron_writes, writers
@@ -30,7 +30,7 @@ from minicache.slices import Slice, SliceInput
 
 __all__ = ["Tokens", "head_logit_attrs", "logit_attrs", "logit_constant", "neuron_logit_attrs"]
 
-Tokens: TypeAlias = str | int | Sequence[str] | Int[Tensor, "*tokens"]
+Tokens: TypeAlias = str | int | Sequence[str] | Integer[Tensor, "*tokens"]
 Attributions = Float[Tensor, "component *batch_and_pos"]
 
 
