@@ -17,10 +17,12 @@ import zipfile
 
 import pytest
 
+from exercises.__main__ import _parser
 from exercises.commands import release as commands_release
 from exercises.commands.record import edits_of
 from exercises.commands.release import HANDOUT, ReleaseError, release
 from exercises.grader.bank import HOME, exercises_in, grade, load
+from exercises.grader.plugin import OPTIONS
 from exercises.grader.report import feedback
 from exercises.grader.variants import edited
 from exercises.grader.wrappers import OWN, find_own
@@ -36,6 +38,7 @@ from tests.test_grader import (
     exercises_command,
     pytest_in,
 )
+from tests.test_lessons import load as load_site
 
 __all__ = ["answers"]  # a fixture
 
@@ -548,3 +551,46 @@ def test_a_wrapper_is_noticed_however_it_is_written(tmp_path, code):
     answer.write_text(code)
     assert grade(EXERCISES[3], answer, wrappers=False).score == 0
     assert any("minicache's own" in note for note in grade(EXERCISES[3], answer).notes)
+
+
+# The instructors' pages
+
+
+def test_the_instructors_pages_know_every_exercise_and_every_known_mistake():
+    filled = load_site("workshop").filled
+    instructors, mistakes = (
+        filled((ROOT / "lessons" / f"{page}.md").read_text())
+        for page in ("instructors", "mistakes")
+    )
+    for exercise in EXERCISES:
+        row = next(
+            r for r in instructors.splitlines() if f"{exercise.number} `{exercise.key}`" in r
+        )
+        assert re.search(rf"\| {exercise.most} \| \d+ \| (easy|middle|hard) \|", row)
+        for known in edits_of(exercise):
+            assert f"- `{known.name}`: " in mistakes
+    assert "<!--" not in instructors + mistakes
+
+
+def test_the_commands_of_the_documents_are_commands_that_there_are():
+    """Each line for `python -m exercises` and `pytest exercises` parses with the options it has."""
+    pages = (
+        "exercises/README.md",
+        "lessons/instructors.md",
+        "exercises/commands/handout/README.md",
+    )
+    blocks = [
+        b
+        for page in pages
+        for b in re.findall(r"```bash\n(.*?)```", (ROOT / page).read_text(), re.S)
+    ]
+    lines = [line.partition("  #")[0].split() for block in blocks for line in block.splitlines()]
+    ours = [line[3:] for line in lines if line[:3] == ["python", "-m", "exercises"]]
+    assert len(ours) >= 9
+    for words in ours:
+        _parser().parse_args(words)
+    graded = [line[1:] for line in lines if line[:1] == ["pytest"]]
+    assert len(graded) >= 6
+    known = {f"--{name}" for name in OPTIONS} | {"--junitxml"}
+    for words in graded:
+        assert {word.partition("=")[0] for word in words if word.startswith("--")} <= known

@@ -19,6 +19,7 @@ import glossary
 import lesson as lessons  # it lies beside this file, and is no package
 import listing
 import live
+import workshop
 
 _built: dict[str, lessons.Lesson] = {}
 MODULE = re.compile(r"^::: minicache\.((\w+)\.)?.+$\n", re.M)
@@ -58,6 +59,8 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     name = page.file.src_uri.removesuffix(".md")
     if "<!-- decisions -->" in markdown:
         return markdown.replace("<!-- decisions -->", _all_decisions(files))
+    if name in ("instructors", "mistakes"):
+        return workshop.filled(markdown)
     if name == "glossary":
         return glossary.anchored(markdown)
     if name == "reference":
