@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import given
+from safetensors.torch import load_file, save_file
 
 from minicache import HookedTransformer
 from minicache.errors import ArgumentTypeError, ModelFileError, TokenError
@@ -153,6 +154,49 @@ def test_a_snapshot_of_the_hubs_cache_is_read_through_its_links(tmp_path):
         file.rename(blobs / str(number))
         file.symlink_to(f"../../blobs/{number}")
     HookedTransformer.from_pretrained(snapshot)
+
+
+def change(folder, **values):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **values}))
+
+
+@pytest.mark.parametrize("size", [10**9, 10**18, 10**30])
+def test_sizes_that_no_machine_has_are_told_at_once(folder, size):
+    for name in ("n_ctx", "d_vocab", "d_model", "n_layers"):
+        held = (folder / "config.json").read_text()
+        change(folder, **{name: size})
+        with pytest.raises(ModelFileError, match="do not fit together"):
+            HookedTransformer.from_pretrained(folder)
+        (folder / "config.json").write_text(held)
+
+
+@pytest.mark.parametrize("file", ["config.json", "words.txt"])
+def test_a_text_file_of_many_megabytes_is_not_read(folder, file):
+    (folder / file).write_bytes(b" " * 5_000_000)
+    with pytest.raises(ModelFileError, match="has more than 4,000,000 bytes"):
+        HookedTransformer.from_pretrained(folder)
+
+
+def test_a_weight_in_two_shards_is_told(tmp_path):
+    hub(tmp_path / "a", GPT2, "sharded")
+    shutil.copy(tmp_path / "a" / "a.safetensors", tmp_path / "a" / "c.safetensors")
+    index = tmp_path / "a" / "model.safetensors.index.json"
+    listed = json.loads(index.read_text())["weight_map"]
+    index.write_text(json.dumps({"weight_map": {**listed, "more": "c.safetensors"}}))
+    with pytest.raises(ModelFileError, match="a second time"):
+        HookedTransformer.from_pretrained(tmp_path / "a")
+
+
+def test_a_weight_under_two_names_is_told_and_old_constants_are_left_out(tmp_path):
+    hub(tmp_path / "a", GPT2, "safetensors")
+    file = tmp_path / "a" / "model.safetensors"
+    weights = load_file(file)
+    save_file({**weights, "h.0.attn.bias": torch.ones(1, 1, 9, 9).bool()}, file)
+    HookedTransformer.from_pretrained(tmp_path / "a")
+    save_file({**weights, "wte.weight": torch.ones(11, 12)}, file)
+    with pytest.raises(ModelFileError, match=r"twice, with and without 'transformer\.'"):
+        HookedTransformer.from_pretrained(tmp_path / "a")
 
 
 # Two hundred folders, each wrong in one way

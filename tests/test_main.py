@@ -1,5 +1,7 @@
 """The command line as a user meets it: real processes, pipes, signals and mistakes."""
 
+import ast
+import inspect
 import os
 import signal
 import subprocess
@@ -9,6 +11,7 @@ import threading
 import pytest
 import torch
 
+import minicache
 from minicache import __main__ as front
 from minicache.__main__ import main
 from minicache.cli import memory, tour
@@ -187,3 +190,21 @@ def test_help_and_misspelt_options_do_not_wait_for_torch(arguments):
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+
+def test_every_public_name_is_there_and_others_are_told():
+    assert all(getattr(minicache, name) is not None for name in minicache.__all__)
+    assert set(minicache.__all__) <= set(dir(minicache))
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        minicache.nonsense  # noqa: B018
+
+
+def test_the_names_that_type_checkers_see_are_those_that_are_given():
+    block = inspect.getsource(minicache).partition("if TYPE_CHECKING:")[2].partition("\n_HOME")[0]
+    seen = {
+        name
+        for node in ast.walk(ast.parse("if True:" + block))
+        if isinstance(node, ast.ImportFrom)
+        for name in (alias.asname or alias.name for alias in node.names)
+    }
+    assert seen == set(minicache.__all__)

@@ -64,3 +64,11 @@ def test_memory_does_not_grow_with_the_data(tmp_path):
             list(app.harvest(model, partial(iter, written), shards, plan))
         peaks.append(live.peak)
     assert peaks[1] <= 1.5 * peaks[0]
+
+
+def test_a_tokenizer_without_a_start_of_text_can_be_harvested():
+    model = reader()
+    model.tokenizer.bos_token_id = None
+    made, cut = app.gather(model, ["a b", "c"], Plan.of(model, ["embed"]))
+    assert model.to_string(made["tokens"]) == "a b c"
+    assert (made["offsets"].tolist(), cut) == ([0, 2, 3], 0)

@@ -101,6 +101,13 @@ def test_a_changed_data_set_leaves_the_folder_as_it_was(tmp_path, change):
     assert files(tmp_path) == before
 
 
+def test_a_whole_shard_of_other_texts_is_not_taken_for_ours(tmp_path):
+    make(tmp_path, written)
+    first = survey(lambda: iter(some_texts(10, seed=1)), tmp_path, 3)[0]
+    with pytest.raises(DataError, match="was made from other texts"):
+        shards.is_there(first, Plan.of(reader(), ["embed"], items_per_shard=3))
+
+
 def test_where_a_text_ends_is_part_of_its_hash():
     assert hash_texts(["ab", "c"]) != hash_texts(["a", "bc"])
     assert hash_texts(["a", ""]) != hash_texts(["a"])

@@ -13,7 +13,9 @@ import minicache
 from minicache.__main__ import main
 from minicache.model.loading import Parts, save_parts
 from minicache.model.tokenizers import WordTokenizer
+from tests.checkpoints import GPT2
 from tests.command import cli
+from tests.malformed import hub
 
 
 @pytest.fixture(scope="module")
@@ -147,3 +149,16 @@ def test_a_model_folder_without_rights_or_with_damage_is_one_line(tmp_path):
 def test_an_empty_prompt_is_taken_as_it_is(capsys):
     assert main(["--prompt", "", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["tokens"] == ["<bos>"]
+
+
+def test_a_tokenizer_without_a_start_of_text_tours_as_well(tmp_path, capsys):
+    hub(tmp_path / "model", {**GPT2, "bos_token_id": None}, "safetensors")
+    command = ["--model", str(tmp_path / "model"), "--prompt", "b c d"]
+    assert main([*command, "--json"]) == 0
+    findings = json.loads(capsys.readouterr().out)
+    assert findings["tokens"] == ["b", "c", "d"]
+    assert len(findings["induction"]["words"]) == 8
+    assert main(command) == 0
+    shown = capsys.readouterr().out
+    assert "model.run_with_cache('b c d', prepend_bos=False)" in shown
+    assert shown.count("prepend_bos=False") == 2

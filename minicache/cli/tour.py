@@ -41,7 +41,8 @@ def look(
     Raises:
         TokenError: the prompt, or a word, is not for this model.
     """
-    logits, cache = model.run_with_cache(prompt)
+    bos = _has_bos(model)
+    logits, cache = model.run_with_cache(prompt, prepend_bos=bos)
     likeliest = logits[0, -1].softmax(-1).topk(min(5, model.cfg.d_vocab))
     if answer is None:
         answer = str(model.to_string(likeliest.indices[:1]))
@@ -58,7 +59,8 @@ def look(
         "prompt": prompt,
         "answer": answer,
         "versus": versus,
-        "tokens": model.to_str_tokens(prompt),
+        "bos": bos,
+        "tokens": model.to_str_tokens(prompt, prepend_bos=bos),
         "cache": repr(cache),
         "next": [
             {"word": str(model.to_string([token])), "probability": float(probability)}
@@ -81,6 +83,11 @@ def look(
     }
 
 
+def _has_bos(model: HookedTransformer) -> bool:
+    """Whether its texts have a start: not every tokenizer has a token for it."""
+    return model.tokenizer is None or model.tokenizer.bos_token_id is not None
+
+
 def _rows(labels: Sequence[str], values: torch.Tensor) -> list[dict[str, Any]]:
     pairs = zip(labels, values.tolist(), strict=True)
     return [{"name": label, "share": share} for label, share in pairs]
@@ -88,13 +95,17 @@ def _rows(labels: Sequence[str], values: torch.Tensor) -> list[dict[str, Any]]:
 
 def _induction(model: HookedTransformer) -> dict[str, Any]:
     """The head that looks hardest at the word after the last occurrence of its own."""
+    bos = _has_bos(model)
     try:
         phrase = model.to_tokens(PHRASE, prepend_bos=False)[0].tolist()
-    except TokenError:  # another model's vocabulary: any distinct tokens serve
-        phrase = list(range(min(5, model.cfg.d_vocab - 1, (model.cfg.n_ctx - 1) // 2)))
-    tokens = model.to_tokens("")[0].tolist() + phrase * 2
+    except TokenError:  # another model's vocabulary
+        phrase = []
+    room = (model.cfg.n_ctx - bos) // 2
+    if not len(set(phrase)) == len(phrase) <= room or not phrase:  # any distinct tokens serve
+        phrase = list(range(min(5, model.cfg.d_vocab - 1, room)))
+    tokens = (model.to_tokens("")[0].tolist() if bos else []) + phrase * 2
     _, cache = model.run_with_cache(torch.tensor([tokens], device=model.device))
-    scores = induction_score(cache, period=len(phrase))
+    scores = induction_score(cache, period=len(phrase), prepend_bos=bos)
     layer, head = divmod(int(scores.argmax()), scores.shape[1])
     pattern = cache["pattern", layer][0, head]
     return {
@@ -112,6 +123,7 @@ def show(findings: dict[str, Any], console: Console) -> None:
     prompt, answer, versus = (findings[key] for key in ("prompt", "answer", "versus"))
     asked = f"{answer!r}" + (f", {versus!r}" if versus else "")
     what = _asked(findings)
+    start = "" if findings["bos"] else ", prepend_bos=False"
 
     heading(console, "1", "The tokens")
     console.print(Text(" ".join(findings["tokens"])))
@@ -120,7 +132,7 @@ def show(findings: dict[str, Any], console: Console) -> None:
         console,
         "import minicache",
         "model = minicache.HookedTransformer.from_pretrained()",
-        f"logits, cache = model.run_with_cache({prompt!r})",
+        f"logits, cache = model.run_with_cache({prompt!r}{start})",
     )
 
     heading(console, "2", "The five likeliest next words")
@@ -154,10 +166,10 @@ def show(findings: dict[str, Any], console: Console) -> None:
     console.print("Each row is a word, and shows where it looks: at what came after it last time.")
     _grid(console, found["words"], found["pattern"])
     console.print(f"induction score {found['score']:.2f} (1 is all its attention)", style="bold")
-    phrase = " ".join(found["words"][1:])
+    phrase = " ".join(found["words"][findings["bos"] :])
     code(
         console,
-        f"_, again = model.run_with_cache({phrase!r})",
+        f"_, again = model.run_with_cache({phrase!r}{start})",
         f"again['pattern', {found['layer']}][0, {found['index']}]",
     )
 

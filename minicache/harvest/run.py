@@ -98,8 +98,9 @@ def gather(
 
 
 def _tokens(model: HookedTransformer, text: str, number: int) -> Tensor:
+    bos = model.tokenizer is None or model.tokenizer.bos_token_id is not None
     try:
-        return model.to_tokens(text)[0]
+        return model.to_tokens(text, prepend_bos=bos)[0]
     except TokenError as error:
         raise TokenError(f"Item {number}, counted from 0: {error}") from None
 
