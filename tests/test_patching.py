@@ -3,6 +3,7 @@
 import threading
 from itertools import product
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -148,7 +149,7 @@ def test_a_list_of_indices_gives_the_same_in_the_order_asked_for(data, batch_siz
     full = patching.get_act_patch_attn_head_out_by_pos(model, corrupted, clean, difference)
     every = list(product(*map(range, full.shape)))
     asked = data.draw(st.lists(st.sampled_from(every), min_size=1, max_size=5))
-    for given_as in (asked, torch.tensor(asked)):
+    for given_as in (asked, torch.tensor(asked), [list(map(np.int64, index)) for index in asked]):
         flat, indices = patching.get_act_patch_attn_head_out_by_pos(
             model,
             corrupted,

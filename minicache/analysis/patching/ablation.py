@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from minicache.analysis.patching.runs import Hookable, Patchable
 from minicache.analysis.protocols import Cached
 from minicache.errors import BatchSizeError, ConfigError, LayerRangeError, UnknownActivationError
 from minicache.names import block_layer, get_act_name
@@ -28,7 +29,7 @@ _LAYER = re.compile(r"(\d+)_(attn_out|mlp_out)")
 
 @contextmanager
 def ablate(
-    model: Any,
+    model: Hookable,
     parts: str | Sequence[str],
     how: Literal["mean", "zero", "resample"] = "mean",
     cache: Cached | None = None,
@@ -72,7 +73,7 @@ def ablate(
         yield
 
 
-def _picked(model: Any, parts: Sequence[str]) -> dict[str, list[int]]:
+def _picked(model: Hookable, parts: Sequence[str]) -> dict[str, list[int]]:
     """Hook points, and for each the heads or neurons there; none listed is everything."""
     picked: dict[str, list[int]] = {}
     for part in parts:
@@ -83,7 +84,7 @@ def _picked(model: Any, parts: Sequence[str]) -> dict[str, list[int]]:
     return picked
 
 
-def heads_by_layer(model: Any, labels: Sequence[str]) -> dict[int, list[int]]:
+def heads_by_layer(model: Hookable | Patchable, labels: Sequence[str]) -> dict[int, list[int]]:
     """Heads, given as `L2H0`, by layer, from the first on.
 
     Raises:
@@ -102,7 +103,7 @@ def heads_by_layer(model: Any, labels: Sequence[str]) -> dict[int, list[int]]:
     return dict(sorted(heads.items()))
 
 
-def _place(model: Any, part: str) -> tuple[str, int | None]:
+def _place(model: Hookable | Patchable, part: str) -> tuple[str, int | None]:
     """A part's hook point, and its index there."""
     cfg = model.cfg
     if part in ("embed", "pos_embed"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -19,9 +20,18 @@ from torch import Tensor
 
 from minicache.errors import ConfigError, TokenError
 from minicache.hooks import HookFunction
-from minicache.names import get_act_name
+from minicache.names import get_act_name, index_of
 
-__all__ = ["Base", "Metric", "Patchable", "batches", "checked_tokens", "measured", "shown"]
+__all__ = [
+    "Base",
+    "Hookable",
+    "Metric",
+    "Patchable",
+    "batches",
+    "checked_tokens",
+    "measured",
+    "shown",
+]
 
 Metric: TypeAlias = Callable[[Float[Tensor, "batch pos d_vocab"]], Float[Tensor, ""]]
 Batch: TypeAlias = tuple[int, list[int]]
@@ -42,6 +52,14 @@ class Patchable(Protocol):
     def run_with_hooks(self, *args: Any, fwd_hooks: Any, **kwargs: Any) -> Any: ...
 
     def run_with_cache(self, *args: Any, **kwargs: Any) -> tuple[Any, Any]: ...
+
+
+class Hookable(Protocol):
+    """What an ablation asks of a model."""
+
+    cfg: Any
+
+    def hooks(self, fwd_hooks: Any) -> AbstractContextManager[Any]: ...
 
 
 @dataclass(frozen=True)
@@ -94,9 +112,10 @@ def batches(
     layers: Sequence[int], tokens: Int[Tensor, "batch pos"], batch_size: int | None
 ) -> list[Batch]:
     """Which patches run together."""
-    rows = max(1, TOKENS_AT_ONCE // tokens.shape[1]) if batch_size is None else batch_size
-    if not isinstance(rows, int) or isinstance(rows, bool) or rows < 1:
-        raise ConfigError(f"batch_size is the rows to run at once, 1 or more, and not {rows!r}.")
+    most = max(1, TOKENS_AT_ONCE // tokens.shape[1]) if batch_size is None else batch_size
+    rows = index_of(most)
+    if rows is None or rows < 1:
+        raise ConfigError(f"batch_size is the rows to run at once, 1 or more, and not {most!r}.")
     step = max(1, rows // tokens.shape[0])
     plan = []
     for layer in sorted(set(layers)):

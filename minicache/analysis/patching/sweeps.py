@@ -30,7 +30,7 @@ from minicache.analysis.patching.runs import (
 )
 from minicache.analysis.protocols import Cached
 from minicache.errors import BatchSizeError, ConfigError, HookError
-from minicache.names import axes_of, block_layer, get_act_name
+from minicache.names import axes_of, block_layer, get_act_name, index_of
 
 __all__ = [
     "generic_activation_patch",
@@ -209,7 +209,8 @@ def _listed(index_df: Any) -> list[Index]:
     rows = index_df.to_numpy() if hasattr(index_df, "to_numpy") else index_df  # a DataFrame
     rows = rows.tolist() if hasattr(rows, "tolist") else rows
     indices = [tuple(row) for row in rows]
-    if not indices or not all(index and type(index[0]) is int for index in indices):
+    layers = [index_of(index[0]) if index else None for index in indices]
+    if not indices or None in layers:
         raise ConfigError("index_df needs at least one index, and each starts with its layer.")
     return indices
 
