@@ -340,6 +340,17 @@ def test_forward_can_be_exported_and_compiled_without_a_break():
         model(ids + D_VOCAB)
 
 
+def test_hooks_act_on_a_compiled_model_too():
+    model, ids, name = random_model(1), tokens(2, 4), "blocks.0.attn.hook_z"
+    compiled, plain = torch.compile(model, backend="eager"), model(ids)
+    assert_close(compiled(ids), plain)
+    with model.hooks([(name, lambda z, hook: 0 * z)]):
+        without = compiled(ids)
+        assert_close(without, model(ids))
+    assert not torch.allclose(without, plain)
+    assert_close(compiled(ids), plain)
+
+
 def test_forward_runs_on_the_meta_device():
     model = random_model(1).to("meta")
     assert model(tokens(2, 4).to("meta")).shape == (2, 4, D_VOCAB)
