@@ -206,3 +206,19 @@ def test_positions_cut_while_caching_are_positions_cut_afterwards(one):
     whole = one.cache.get_full_resid_decomposition(apply_ln=True)[..., 1:, :]
     assert_close(part.get_full_resid_decomposition(apply_ln=True), whole)
     assert_close(part.head_logit_attrs(3), one.cache.head_logit_attrs(3)[..., 1:])
+
+
+@given(one=RUNS)
+def test_whole_states_can_be_normalised_each_with_its_own_statistics(one):
+    states = one.cache.accumulated_resid()
+    lens = one.cache.apply_ln_to_stack(states, recompute_ln=True)
+    assert_close(lens, one.cache.accumulated_resid(apply_ln=True))
+    if one.cache.has_batch_dim:
+        first = one.cache.apply_ln_to_stack(states, batch_slice=0, recompute_ln=True)
+        assert_close(first, lens[:, 0])
+
+
+def test_an_empty_stack_takes_its_shape_from_an_entry_of_the_stream_whatever_else_is_there():
+    cache = run(random_model(), tokens(2, 3), names_filter="blocks.1.hook_resid_mid").cache
+    cache.cache_dict = {"hook_mine": torch.zeros(5), **cache.cache_dict}
+    assert cache.decompose_resid(0, incl_embeds=False).shape == (0, 2, 3, 10)
