@@ -169,3 +169,12 @@ def test_what_was_found_is_told_with_the_scoreboard(tmp_path):
     done = pytest_in(ROOT, "exercises", "-k", "getitem", "--answers", empty)
     assert board(done)["ex05_getitem"][:2] == ("not started", 0)
     assert "python -m exercises grade" in done.stdout
+
+
+def test_the_next_commands_name_the_folder_of_answers(tmp_path):
+    folder = tmp_path / "my answers"
+    lay_out(folder, {"ex05_getitem.py": stub(5)})
+    done = pytest_in(ROOT, "exercises", "-k", "getitem", "--answers", folder)
+    told = " ".join(done.stdout.split())
+    assert f"pytest exercises --answers '{folder}' -k getitem --hint" in told
+    assert f"The task is in {folder / 'ex05_getitem.py'}" in told

@@ -121,7 +121,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         raise GraderError(result.problem)
     check = pyfuncitem.originalname
     if result.earned[check] < result.exercise.checks[check]:
-        pytest.fail(report.feedback(result), pytrace=False)
+        pytest.fail(report.feedback(result, pyfuncitem.config.option.answers), pytrace=False)
     return True
 
 
@@ -175,7 +175,11 @@ def pytest_terminal_summary(
         return
     parts = ["", report.scoreboard(results), ""]
     if unfinished := next((r for r in results if r.status != "passed"), None):
-        parts += [" the first unfinished ".center(78, "-"), report.feedback(unfinished), ""]
+        parts += [
+            " the first unfinished ".center(78, "-"),
+            report.feedback(unfinished, config.option.answers),
+            "",
+        ]
         if config.option.hint:
             parts += [report.next_hint(unfinished), ""]
     handin = config.stash[HANDIN]

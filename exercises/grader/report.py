@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import textwrap
 from pathlib import Path
 
@@ -34,12 +35,17 @@ def scoreboard(results: list[Result]) -> str:
     return "\n".join(lines)
 
 
-def feedback(result: Result) -> str:
-    """All that is to be said of one answer: what was called, what came, what it looks like."""
+def feedback(result: Result, answers: Path | None = None) -> str:
+    """All that is to be said of one answer: what was called, what came, what it looks like.
+
+    `answers` is the folder that was given with `--answers`: commands and places name it.
+    """
     exercise = result.exercise
+    where = f"{exercise.name}/exercise.py" if answers is None else f"{answers}/{exercise.name}.py"
+    option = "" if answers is None else f" --answers {shlex.quote(str(answers))}"
     parts = [f"{exercise.name}: {exercise.title}"]
     if result.status == "not started":
-        parts.append(result.problem or f"Not started. The task is in {exercise.name}/exercise.py.")
+        parts.append(result.problem or f"Not started. The task is in {where}.")
     else:
         call = f"{result.call}\n  with {result.set_up}" if result.set_up else result.call
         parts += [textwrap.indent(wrapped(call, WIDTH - 2), "  ")] * bool(call)
@@ -58,9 +64,8 @@ def feedback(result: Result) -> str:
     if result.status in ("wrong", "crashed", "timed out") and not result.score:
         parts.append("No points count until the first check passes.")
     parts += result.notes
-    parts.append(
-        f"Read again: {_address(exercise)}\nNext hint:  pytest exercises -k {exercise.key} --hint"
-    )
+    hint = f"pytest exercises{option} -k {exercise.key} --hint"
+    parts.append(f"Read again: {_address(exercise)}\nNext hint:  {hint}")
     return "\n\n".join(part if "  | " in part else wrapped(part) for part in parts)
 
 
