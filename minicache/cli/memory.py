@@ -1,4 +1,4 @@
-"""`python -m minicache memory`: what does autodiff cost? Six ways to ask, against the exact answer.
+"""`python -m minicache memory`: measure what autodiff keeps, exactly and by six methods.
 
 `look` gathers: the exact bytes, the formula's, what each method of `methods.py` says, and what each
 mode of autodiff keeps. `show` draws the table. Lesson 12 walks through it.

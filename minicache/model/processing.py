@@ -1,4 +1,4 @@
-"""The workshop: weights rewritten so that analyses are simpler, and predictions the same.
+"""Rewrite a model's weights in place so that analyses are simpler, and predictions stay the same.
 
 `fold_ln` moves each LayerNorm's weight and bias into what reads it. `center_writing_weights` takes
 the mean off all that is written to the stream: LayerNorm would take it off anyway.
