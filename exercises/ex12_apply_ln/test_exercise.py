@@ -39,6 +39,9 @@ def test_the_shares_of_all_parts(answer, see):
     ask(answer, see, "apply_ln(..) in float32", by_hand(3, 2, 4, 6, dtype=torch.float32))
     ask(answer, see, "apply_ln(..) of one part, one item, one position", by_hand(1, 1, 1, 4))
     ask(answer, see, "apply_ln(..) with a batch of 1", by_hand(2, 1, 3, 4))
+    ask(answer, see, "apply_ln(..) with one position", by_hand(2, 3, 1, 4))
+    small = by_hand(2, 2, 3, 4)
+    ask(answer, see, "apply_ln(..) with a small scale", {**small, "scale": small["scale"] / 100})
     ask(answer, see, "apply_ln(..) where all sizes are 3", by_hand(3, 3, 3, 3))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import builtins
 import math
+import re
 import traceback
 from collections.abc import Callable
 from reprlib import Repr
@@ -60,7 +61,7 @@ def raised(error: BaseException, answer_file: str) -> Observation:
         "text": message
         if isinstance(error, MissingError)
         else f"{classes[0]}: {message}".rstrip(": "),
-        "own": innermost == answer_file and code.startswith(("raise", "assert")),
+        "own": innermost == answer_file and bool(re.search(r"\b(raise|assert)\b", code)),
         "line": number and f"{number}:  {code[:100]}",
     }
 

@@ -97,6 +97,8 @@ def signature(expected: Seen, seen: Seen) -> str:
         came = came_at(seen, check, label)
         if differs(came, wanted):
             kind, floats = _split(came)
+            if not differs({**came, "changed": []}, wanted):  # right, but for what it changed
+                kind, floats = "right", floats[:0]
             discrete.append([number, kind, came.get("changed", [])])
             if len(floats):
                 scaled, finite = _scaled(floats, wanted)

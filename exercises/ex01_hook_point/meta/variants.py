@@ -82,6 +82,26 @@ EDITS = [
         "The hooks run at the first call and are gone at the second. They stay until `remove_hooks`.",
     ),
     Edit(
+        "used_up_one_by_one",
+        {
+            "        for hook in self.hooks:\n": "        while self.hooks:\n            hook = self.hooks.pop(0)\n"
+        },
+        "Each hook is taken off the list to run, so that it runs once. They stay until "
+        "`remove_hooks`.",
+    ),
+    Edit(
+        "newest_popped",
+        {"self.hooks.clear()": "self.hooks.pop()"},
+        "`remove_hooks` takes only the newest hook off, and fails where there is none. All of them "
+        "go.",
+    ),
+    Edit(
+        "hooks_cut_the_graph",
+        {"hook(tensor, hook=self)": "hook(tensor.detach(), hook=self)"},
+        "A hook is given a detached tensor, so that no gradient flows through what it returns. Give "
+        "it the tensor itself.",
+    ),
+    Edit(
         "shared_list",
         {
             "class HookPoint(nn.Module):\n": "class HookPoint(nn.Module):\n    hooks = []\n\n",

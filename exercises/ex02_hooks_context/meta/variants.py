@@ -93,6 +93,48 @@ EDITS = [
         "added or took off inside it is undone too. Take off exactly yours, by ticket.",
     ),
     Edit(
+        "back_to_what_was_at_its_points",
+        {
+            "    tickets = []\n": "    tickets = []\n    before = [(p, list(p.fwd_hooks)) for p, _ in points]\n",
+            DETACH: "        for point, hooks_ in before:\n            point.fwd_hooks[:] = hooks_\n",
+        },
+        "The points that you used get back the hooks that they had before the block. So a hook that "
+        "somebody else added or took off there inside it is undone too. Take off exactly yours.",
+    ),
+    Edit(
+        "on_too_early",
+        {
+            "@contextmanager\ndef hooks(": """def hooks(model, fwd_hooks):
+    inner = _hooks(model, fwd_hooks)
+    inner.__enter__()
+
+    class Entered:
+        def __enter__(self):
+            return model
+
+        def __exit__(self, *error):
+            return inner.__exit__(*error)
+
+    return Entered()
+
+
+@contextmanager
+def _hooks("""
+        },
+        "The hooks are on before the block begins: `hooks(..)` attaches them, and not `with`. If "
+        "the block never comes, nothing takes them off.",
+    ),
+    Edit(
+        "one_list_for_all",
+        {
+            "@contextmanager\n": "_tickets = []\n\n\n@contextmanager\n",
+            "    tickets = []\n": "    tickets = _tickets\n",
+            DETACH: "        while tickets:\n            point, ticket = tickets.pop()\n            point.detach(ticket)\n",
+        },
+        "All blocks share one list of tickets, so the end of an inner block takes off the hooks of "
+        "the outer one as well. Each block needs a list of its own.",
+    ),
+    Edit(
         "first_only_off",
         {"in tickets:\n": "in tickets[:1]:\n"},
         "Only the first of your hooks comes off. Every ticket has to be detached.",

@@ -95,6 +95,18 @@ EDITS = [
         "`ln_final.hook_scale` are full as well.",
     ),
     Edit(
+        "final_norm_not_full",
+        {'if "hook_" in name': 'if name.startswith(("hook_", "blocks."))'},
+        "`ln_final.hook_scale` is not taken for a full name. Ask whether `hook_` is in the name, and "
+        "not how it begins.",
+    ),
+    Edit(
+        "full_if_it_has_a_dot",
+        {'if "hook_" in name': 'if "." in name'},
+        "Only names with a dot are taken for full. `hook_embed` is full and has none: ask whether "
+        "`hook_` is in the name.",
+    ),
+    Edit(
         "norm_of_the_whole_model",
         {'f"ln_final.hook_{name}"': 'f"hook_{name}"'},
         "Without a layer, `scale` and `normalized` are those of the final LayerNorm: `ln_final.` "

@@ -29,6 +29,20 @@ EDITS = [
         "and -n - 1 is an IndexError.",
     ),
     Edit(
+        "below_the_first_not_found",
+        {
+            RANGE: "            layer = layer + self.n_layers if layer < 0 else layer\n            if layer >= self.n_layers:\n                raise IndexError(layer)\n",
+            "{layer % self.n_layers}": "{layer}",
+        },
+        "A layer below -n raises a KeyError: it is still negative when it goes into the name. It is "
+        "an IndexError: check both ends of the range.",
+    ),
+    Edit(
+        "counts_layers",
+        {"return len(self.cache_dict)": "return self.n_layers"},
+        "`len(cache)` gives the number of layers. It counts the entries.",
+    ),
+    Edit(
         "one_too_many",
         {"<= layer < self.n_layers": "<= layer <= self.n_layers"},
         "Layer n is let through in a model of n layers. The last is n - 1.",

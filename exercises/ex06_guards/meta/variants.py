@@ -44,6 +44,16 @@ EDITS = [
         "for a long time: raise a ValueError.",
     ),
     Edit(
+        "debug_only_squeeze",
+        {
+            "if tensor.shape[0] != 1": "if __debug__ and tensor.shape[0] != 1",
+            "tensor[0] for": "tensor.squeeze(0) for",
+        },
+        "The guard is there, and gone under `python -O`: an `assert` or `__debug__` stands in it. "
+        "What a caller can do wrong is checked by a plain `if`. (`squeeze(0)` then leaves a larger "
+        "batch, silently.)",
+    ),
+    Edit(
         "an_empty_batch",
         {"shape[0] != 1": "shape[0] > 1"},
         "A batch of 0 gets through: what is not 1 is refused, and that is not only what is larger.",
@@ -61,8 +71,8 @@ EDITS = [
     Edit(
         "skips",
         {GUARD: "        pass\n", "tensor[0] for": "tensor[0] if len(tensor) == 1 else tensor for"},
-        "Entries with another batch are passed over, and the rest is changed. One that does not fit "
-        "is the caller's mistake: raise a ValueError, and change nothing.",
+        "Entries with another batch are passed over, and the rest is changed: `squeeze(0)` alone does "
+        "that. One that does not fit is the caller's mistake: raise a ValueError, and change nothing.",
     ),
     Edit(
         "wrong_class",
