@@ -53,6 +53,14 @@ def test_the_modules_looked_at_are_those_with_public_names():
     assert len(seen) > 100
 
 
+def test_every_protocol_can_be_checked_by_isinstance_so_that_calls_can_be_checked():
+    for module in MODULES:
+        for thing in vars(module).values():
+            ours = inspect.isclass(thing) and thing.__module__ == module.__name__
+            if ours and getattr(thing, "_is_protocol", False):
+                isinstance(None, thing)  # a TypeError, for one that is not runtime_checkable
+
+
 LABELLED = [
     function
     for module in MODULES

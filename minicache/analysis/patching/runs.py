@@ -54,6 +54,7 @@ class Patchable(Protocol):
     def run_with_cache(self, *args: Any, **kwargs: Any) -> tuple[Any, Any]: ...
 
 
+@runtime_checkable
 class Hookable(Protocol):
     """What an ablation asks of a model."""
 
