@@ -152,7 +152,7 @@
       const ms = (name) => median(this.times.map((one) => one[name]))
       const ratio = ms("forward") / this.model.torchMs
       this.status.textContent =
-        `Forward pass ${ms("forward").toFixed(1)} ms in this browser; PyTorch took ` +
+        `Forward pass ${ms("forward").toFixed(1)} ms in this browser; PyTorch took at best ` +
         `${this.model.torchMs.toFixed(1)} ms where this page was built (ratio ${ratio.toFixed(1)}). ` +
         `All that this panel shows: ${ms("all").toFixed(1)} ms.`
       this.dispatchEvent(new CustomEvent("updated"))
