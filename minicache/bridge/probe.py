@@ -320,10 +320,10 @@ def _named(trace: Trace, layer: int) -> list[dict[str, Node]]:
             if len(set(names)) == 2:
                 return [dict(zip(names, parts, strict=True))]
         return [{"attn" if mixes[0] else "mlp": added[0]}]
-    if len(added) > 2:
+    if len(added) != 2:
         raise ConfigError(
             f"Block {layer} adds to the residual stream {len(added)} times, and there are names "
-            f"for two: what attention adds, and what an MLP adds."
+            f"for one or two: what attention adds, and what an MLP adds."
         )
     names = ["mlp", "attn"] if mixes == [False, True] else ["attn", "mlp"]
     return [{name: node} for name, node in zip(names, added, strict=False)]

@@ -195,6 +195,12 @@ class WrappedModel(HookedRootModule):
         self, tokens: Tensor, points: dict[str, HookPoint], model_kwargs: dict[str, Any]
     ) -> Tensor:
         run = partial(self.model, input_ids=tokens, use_cache=False, **model_kwargs)
+        again = any(getattr(m, "gradient_checkpointing", False) for m in self.model.modules())
+        if points and again and self.model.training:
+            raise ConfigError(
+                "Gradient checkpointing runs blocks once more in the backward pass, without hooks. "
+                "Switch it off, or call model.eval()."
+            )
         if not points:
             return cast(Tensor, run().logits)
         follow = Run(self.followed, self.plan, points, tokens.shape)
@@ -259,7 +265,7 @@ def wrap(model: Any, tokenizer: Any = None) -> WrappedModel:
     Raises:
         ConfigError: its residual stream is no sum of what its blocks add, or it fails a law.
     """
-    blocks = _blocks(model)
+    lists = _block_lists(model)
     n_ctx = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 0
     n_ctx = n_ctx if n_ctx > 0 else sys.maxsize  # some have no limit
     embeddings = model.get_input_embeddings().weight
@@ -269,10 +275,13 @@ def wrap(model: Any, tokenizer: Any = None) -> WrappedModel:
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
-        trace = Trace(blocks)
         twice = ids[:1].repeat(2, 1)
-        with trace.on(trace.sites(model)):
-            logits = model(input_ids=twice, use_cache=False).logits
+        for blocks in lists:  # a list that text does not go through is of another modality
+            trace = Trace(blocks)
+            with trace.on(trace.sites(model)):
+                logits = model(input_ids=twice, use_cache=False).logits
+            if trace.start:
+                break
         plan = make_plan(trace, logits, twice)
         wrapped = WrappedModel(model, tokenizer, plan, blocks, n_ctx)
         if _refuse_what_fails(wrapped, ids):
@@ -284,8 +293,8 @@ def wrap(model: Any, tokenizer: Any = None) -> WrappedModel:
     return wrapped
 
 
-def _blocks(model: Any) -> list[nn.Module]:
-    """The list of modules that the stream runs through: the one that holds most parameters."""
+def _block_lists(model: Any) -> list[list[nn.Module]]:
+    """Lists of modules that a stream may run through, those that hold most parameters first."""
     if not isinstance(model, nn.Module) or not hasattr(model, "config"):
         raise ArgumentTypeError(
             f"wrap takes a model of transformers, and not {type(model).__name__}."
@@ -298,10 +307,11 @@ def _blocks(model: Any) -> list[nn.Module]:
     if hasattr(model, "_orig_mod"):
         raise ConfigError("A compiled model hides its additions. Wrap the model that was compiled.")
     lists = [m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m) > 0]
-    if not lists:
-        raise ConfigError(f"{type(model).__name__} has no list of blocks to follow.")
-    sizes = [sum(p.numel() for p in one.parameters()) for one in lists]
-    return list(lists[sizes.index(max(sizes))])
+    sizes = {id(one): sum(p.numel() for p in one.parameters()) for one in lists}
+    found = [list(one) for one in sorted(lists, key=lambda one: -sizes[id(one)])]
+    if not found or len({*found[0]}) < len(found[0]):
+        raise ConfigError(f"{type(model).__name__} has no list of blocks that each run once.")
+    return found
 
 
 def _refuse_what_fails(wrapped: WrappedModel, ids: Tensor) -> bool:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 import minicache
-from minicache.errors import ArgumentTypeError, ConfigError, ShapeError, TokenError
+from minicache.errors import ArgumentTypeError, ConfigError, HookError, ShapeError, TokenError
 from tests.bridge.families import tiny_model
 from tests.bridge.test_laws import assert_near, world
 
@@ -122,11 +122,11 @@ def test_a_hook_that_raises_leaves_no_hook_on_the_model() -> None:
     wrapped = world("gpt2").wrapped
 
     def fail(tensor: Tensor, hook: object) -> None:
-        raise RuntimeError("on purpose")
+        raise TypeError("on purpose")  # which an operator of Python would take for its own
 
     hooks = module_hooks(wrapped.model)
     for name in wrapped.hook_dict:
-        with pytest.raises(RuntimeError, match="on purpose"):
+        with pytest.raises(TypeError, match="on purpose"):
             wrapped.run_with_hooks(TOKENS, fwd_hooks=[(name, fail)])
         assert module_hooks(wrapped.model) == hooks
     assert torch.equal(wrapped(TOKENS), wrapped.model(TOKENS).logits)
@@ -297,3 +297,62 @@ def test_text_goes_through_the_models_own_tokenizer() -> None:
     _, cache = wrapped.run_with_cache("a bb ccc")
     attributions = cache.logit_attrs(cache.decompose_resid(), "bb", "a")
     assert attributions.shape == (7, 1, 4)
+
+
+def test_dropout_that_hides_a_sum_is_said_and_not_passed_over() -> None:
+    model = tiny_model("gpt2", embd_pdrop=0.5)
+    wrapped = minicache.wrap(model).train()
+    with pytest.raises(HookError, match=r"model\.eval"):
+        wrapped.run_with_cache(TOKENS)
+    wrapped.eval()
+    wrapped.run_with_cache(TOKENS)
+
+
+def test_dropout_elsewhere_leaves_the_laws_as_they_are() -> None:
+    wrapped = minicache.wrap(tiny_model("gpt_neox", hidden_dropout=0.3)).train()
+    _, cache = wrapped.run_with_cache(TOKENS)
+    assert_near(cache.decompose_resid().sum(0), cache["resid_post", -1])
+
+
+def test_gradient_checkpointing_is_refused_while_it_acts() -> None:
+    model = tiny_model("llama")
+    wrapped = minicache.wrap(model)
+    model.gradient_checkpointing_enable()
+    wrapped.run_with_cache(TOKENS)
+    wrapped.train()
+    with pytest.raises(ConfigError, match="checkpointing"):
+        wrapped.run_with_cache(TOKENS)
+    assert wrapped(TOKENS).shape == (2, 9, 67)
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+def test_padding_on_the_left_gives_a_pattern_without_holes(attention: str) -> None:
+    # In float64 the model's own mask overflows.
+    wrapped = minicache.wrap(tiny_model("llama", torch.float32, attn_implementation=attention))
+    mask = torch.ones_like(TOKENS)
+    mask[0, :3] = 0
+    with torch.no_grad():
+        logits, cache = wrapped.run_with_cache(TOKENS, attention_mask=mask)
+        plain = wrapped.model(TOKENS, attention_mask=mask).logits
+        again = wrapped.run_with_hooks(
+            TOKENS,
+            attention_mask=mask,
+            fwd_hooks=[(lambda name: name.endswith(("pattern", "scores")), lambda t, hook: t + 0)],
+        )
+    text = mask.bool()
+    assert torch.equal(logits[text], plain[text])
+    assert not cache["pattern", 1][0, :, 3:, :3].any()
+    assert_near(again[mask.bool()], plain[mask.bool()])
+
+
+def test_eager_and_fused_attention_show_the_same_pattern() -> None:
+    for family in ("gpt2", "llama", "gemma3_text", "cohere2"):
+        caches = []
+        for attention in ("eager", "sdpa"):
+            wrapped = minicache.wrap(tiny_model(family, attn_implementation=attention))
+            caches.append(wrapped.run_with_cache(TOKENS)[1])
+        eager, fused = caches
+        assert {*eager} == {*fused}
+        for name in eager:
+            assert_near(eager[name].nan_to_num(neginf=0), fused[name].nan_to_num(neginf=0))
+            assert torch.equal(eager[name].isinf(), fused[name].isinf())
