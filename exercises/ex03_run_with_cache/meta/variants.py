@@ -112,6 +112,29 @@ EDITS = [
         "`with model.hooks(..)`, or a `finally`, takes them off in any case.",
     ),
     Edit(
+        "left_on_after_an_interrupt",
+        {
+            HOOKS: """    on = [model.hook_dict[name] for name in names]
+    tickets = [point.attach(keep, "fwd", False, False) for point in on]
+    try:
+        logits = model(tokens)
+    except Exception:
+        for point, ticket in zip(on, tickets):
+            point.detach(ticket)
+        raise
+    for point, ticket in zip(on, tickets):
+        point.detach(ticket)
+"""
+        },
+        "Your hooks stay on after a KeyboardInterrupt, which is no Exception. `with "
+        "model.hooks(..)`, or a `finally`, takes them off in any case.",
+    ),
+    Edit(
+        "no_filter_keeps_nothing",
+        {ALL: "names_filter is not None and names_filter(name)"},
+        "Without a filter nothing is cached. None means that every name is kept.",
+    ),
+    Edit(
         "late_binding",
         {
             "        cache[hook.name] = tensor.detach()": "        cache[name] = tensor.detach()",
