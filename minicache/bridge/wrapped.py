@@ -270,7 +270,8 @@ def wrap(model: Any, tokenizer: Any = None) -> WrappedModel:
     n_ctx = n_ctx if n_ctx > 0 else sys.maxsize  # some have no limit
     embeddings = model.get_input_embeddings().weight
     generator = torch.Generator().manual_seed(0)
-    ids = torch.randint(len(embeddings), (2, min(7, n_ctx)), generator=generator)
+    known = min(len(embeddings), getattr(model.config.get_text_config(), "vocab_size", sys.maxsize))
+    ids = torch.randint(known, (2, min(7, n_ctx)), generator=generator)
     ids = ids.to(embeddings.device)
     modes = [(module, module.training) for module in model.modules()]
     model.eval()

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 
 import minicache
+from minicache.bridge.probe import Linear
 from minicache.errors import ConfigError, HookError
+from tests.bridge.families import tiny_model
 from tests.bridge.own import Add, Own
 from tests.bridge.test_laws import assert_near
 
@@ -126,3 +128,36 @@ def test_a_norm_that_is_replaced_later_is_said() -> None:
         cache.logit_attrs(cache.decompose_resid(), 4).sum(0) + cache.logit_constant(4),
         cache["unembed.hook_out"][..., 4],
     )
+
+
+def test_a_norm_that_is_none_any_more_is_said() -> None:
+    wrapped = minicache.wrap(Own(WAYS["plus"]))
+    wrapped.plan.final = nn.Softmax(-1)
+    with pytest.raises(ConfigError, match="not linear after its scale"):
+        _ = wrapped.ln_final.w, wrapped.plan.frozen(wrapped.plan.final, torch.zeros(12))
+
+
+def test_logits_behind_two_linear_maps_are_attributed_through_both() -> None:
+    model = tiny_model("opt", word_embed_proj_dim=16)
+    tokens = torch.randint(3, 67, (2, 6), generator=torch.Generator().manual_seed(0))
+    wrapped = minicache.wrap(model)
+    _, cache = wrapped.run_with_cache(tokens)
+    assert wrapped.W_U.shape == (24, 67)
+    attributed = cache.logit_attrs(cache.decompose_resid(), 4).sum(0) + cache.logit_constant(4)
+    assert_near(attributed, cache["unembed.hook_out"][..., 4])
+
+
+def test_a_law_that_fails_refuses_what_rests_on_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    weight = Linear.weight
+
+    def wrong(linear: Linear) -> Tensor:
+        return weight(linear) * (2 if linear.module.out_features == 12 else 1)
+
+    monkeypatch.setattr(Linear, "weight", wrong)
+    wrapped = minicache.wrap(Own(WAYS["plus"]))
+    assert "miss attn_out" in wrapped.refused["blocks.0.attn.hook_z"]
+    assert "miss mlp_out" in wrapped.refused["blocks.1.mlp.hook_post"]
+    assert "blocks.0.attn.hook_z" not in wrapped.hook_dict
+    monkeypatch.setattr(Linear, "weight", lambda linear: weight(linear) * 2)
+    with pytest.raises(ConfigError, match="do not sum to the logits"):
+        minicache.wrap(Own(WAYS["plus"]))
