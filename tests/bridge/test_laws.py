@@ -22,8 +22,8 @@ from tests.bridge.families import tiny_model
 WHOLE = """
     apertus arcee biogpt bitnet bloom codegen cohere cohere2 ctrl deepseek_v3 ernie4_5 exaone4
     falcon gemma gemma2 gemma3_text glm glm4 gpt2 gpt_bigcode gpt_neo gpt_neox gptj granite helium
-    hunyuan_v1_dense internlm3 jais2 lfm2 llama ministral mistral moshi mpt nemotron olmo olmo2 olmo3
-    opt persimmon phi phi3 qwen2 qwen3 seed_oss smollm3 stablelm starcoder2 vaultgemma
+    hunyuan_v1_dense internlm3 jais2 lfm2 llama ministral mistral moshi mpt nemotron olmo olmo2
+    olmo3 opt persimmon phi phi3 qwen2 qwen3 seed_oss smollm3 stablelm starcoder2 vaultgemma
 """.split()
 # Several MLPs a block, of which a router picks: no neurons.
 EXPERTS = "flex_olmo gpt_oss granitemoe mixtral olmoe phimoe qwen2_moe qwen3_moe".split()
