@@ -2,11 +2,14 @@
 
 import pytest
 import torch
-from transformer_lens import HookedTransformer as Peer
-from transformer_lens import HookedTransformerConfig as PeerConfig
 
 from minicache import HookedTransformer, HookedTransformerConfig
 from minicache.errors import ConfigError
+
+peer = pytest.importorskip(
+    "transformer_lens", reason="TransformerLens is not installed: see tests/parity/README.md"
+)
+Peer, PeerConfig = peer.HookedTransformer, peer.HookedTransformerConfig
 
 SHAPE = dict(n_layers=2, d_model=8, n_ctx=5, d_head=4, d_vocab=7, device="cpu", seed=0)
 SAME = [
