@@ -17,7 +17,7 @@ that really came next.
     >>> shares.sum(0) + constant   # the logit of each next token, [batch, pos - 1]
 
 You have `model.W_U` [d_model, d_vocab], `model.b_U` [d_vocab], `model.ln_final.w` and
-`model.ln_final.b`, and your exercise 12.
+`model.ln_final.b`. Your exercise 12 may serve: `from exercises.earlier import apply_ln`.
 """
 
 

@@ -15,7 +15,8 @@ A product is associative: carry the direction back to the heads instead, and mee
   the scale, times the weight; exercise 12), dot the direction.
 - The last row is the share of all the b_O together, so that the rows sum to the share of all
   attention layers.
-- Keep the memory small: nothing of shape [.., head, .., d_model] for every position.
+- Keep the memory small: never build the heads' outputs, [layer, batch, pos, head, d_model]. What
+  your function holds at once, its result included, may take at most a quarter of what they would.
 
     >>> head_attribution(z, W_O, b_O, directions, scale, weight).shape   # 2 layers of 3 heads
     torch.Size([7, 2, 5])

@@ -2,61 +2,133 @@
 
 from exercises.grader.variants import Edit
 
+CARRIED = "carried - carried.mean(-1, keepdim=True)"
+
 EDITS = [
-    Edit(
-        "bias_of_last_layer",
-        {
-            "    bias = (carried @ b_O.sum(0))[None, :, None].expand(1, *heads.shape[1:])\n": "    bias = (carried @ b_O[-1])[None, :, None].expand(1, *heads.shape[1:])\n"
-        },
-        "Only one layer's b_O is in the last row. Every attention layer wrote its own to the stream; the row holds their sum.",
-    ),
     Edit(
         "builds",
         {
-            "from einops import einsum, rearrange\n": "",
-            '    carried = directions * weight\n    carried = carried - carried.mean(-1, keepdim=True)\n    reads = einsum(carried, W_O, "batch d, layer head d_head d -> layer batch head d_head")\n    met = einsum(\n        z, reads, "layer batch pos head d_head, layer batch head d_head -> layer head batch pos"\n    )\n    heads = rearrange(met, "layer head batch pos -> (layer head) batch pos")\n    bias = (carried @ b_O.sum(0))[None, :, None].expand(1, *heads.shape[1:])\n    return torch.cat([heads, bias]) / scale[..., 0]\n': '    built = torch.einsum("lbphd,lhdm->lhbpm", z, W_O).flatten(0, 1)\n    bias = b_O.sum(0).expand(1, *built.shape[1:])\n    built = torch.cat([built, bias])\n    normed = (built - built.mean(-1, keepdim=True)) / scale * weight\n    return (normed * directions[:, None]).sum(-1)\n',
+            'reads = einsum(carried, W_O, "batch d, layer head d_head d -> layer batch head d_head")': ""
+            'built = einsum(z, W_O, "layer batch pos head d_head, layer head d_head d '
+            '-> layer batch pos head d")',
+            'z, reads, "layer batch pos head d_head, layer batch head d_head -> layer head batch pos"': ""
+            'built, carried, "layer batch pos head d, batch d -> layer head batch pos"',
         },
-        "The numbers are right, and every head's output was built on the way: d_model numbers for each head and position. Let the direction meet W_O first; then z meets only d_head numbers.",
-    ),
-    Edit(
-        "centred_first",
-        {
-            "    carried = directions * weight\n    carried = carried - carried.mean(-1, keepdim=True)\n": "    carried = (directions - directions.mean(-1, keepdim=True)) * weight\n"
-        },
-        "The direction is centred before it is multiplied by the weight. Going backwards the last step comes first: the LayerNorm centres and then multiplies, so you multiply and then centre.",
-    ),
-    Edit(
-        "head_first",
-        {
-            '    heads = rearrange(met, "layer head batch pos -> (layer head) batch pos")\n': '    heads = rearrange(met, "layer head batch pos -> (head layer) batch pos")\n'
-        },
-        "The rows are in another order: the heads of all layers mixed. Layer is the outer axis and head the inner one, as in L0H0, L0H1, .., L1H0.",
-    ),
-    Edit(
-        "no_bias_row",
-        {
-            "    bias = (carried @ b_O.sum(0))[None, :, None].expand(1, *heads.shape[1:])\n": "    bias = (0 * carried @ b_O.sum(0))[None, :, None].expand(1, *heads.shape[1:])\n"
-        },
-        "The row of the biases is missing or empty. What attention writes is its heads and b_O, so without b_O the shares do not sum to the layers'.",
+        "The numbers are right, and every head's output was built on the way: d_model numbers for "
+        "each head and position. Let the direction meet W_O first; then z meets only d_head numbers.",
     ),
     Edit(
         "no_centring",
-        {"    carried = carried - carried.mean(-1, keepdim=True)\n": ""},
-        "The centring is missing. Carried back through the LayerNorm, the direction loses its mean, after it was multiplied by the weight.",
+        {CARRIED: "carried"},
+        "The centring is missing. The LayerNorm takes the mean of each head's output off; carried "
+        "back, the mean of direction times weight comes off.",
     ),
     Edit(
-        "no_scale",
-        {
-            "    return torch.cat([heads, bias]) / scale[..., 0]\n": "    return torch.cat([heads, bias])\n"
-        },
-        "The scale is missing: the shares are larger than the logits that they explain. Divide by the run's scale at the end; it is one number a position.",
+        "centred_first",
+        {"directions * weight": "directions", CARRIED: f"({CARRIED}) * weight"},
+        "The direction is centred before it is multiplied by the weight. Going backwards the last "
+        "step comes first: the LayerNorm centres and then multiplies, so you multiply, then centre.",
     ),
     Edit(
         "no_weight",
-        {"    carried = directions * weight\n": "    carried = directions\n"},
-        "The LayerNorm's weight is missing. It multiplies the direction on the way back.",
+        {"directions * weight": "directions"},
+        "The LayerNorm's weight is missing.",
+    ),
+    Edit(
+        "over_the_weight",
+        {"directions * weight": "directions / weight"},
+        "You divide by the weight. The LayerNorm multiplies by it.",
+    ),
+    Edit(
+        "no_scale",
+        {" / scale[..., 0]": ""},
+        "The division by the scale is missing.",
+    ),
+    Edit(
+        "multiplies",
+        {" / scale[..., 0]": " * scale[..., 0]"},
+        "You multiply by the scale. It is what the LayerNorm divides by.",
+    ),
+    Edit(
+        "first_positions_scale",
+        {"scale[..., 0]": "scale[:, :1, 0]"},
+        "The scale of the first position is used everywhere. Each position has its own.",
+    ),
+    Edit(
+        "head_first",
+        {"(layer head) batch pos": "(head layer) batch pos"},
+        "The rows are in another order: the heads of all layers mixed. Layer is the outer axis and "
+        "head the inner one, as in L0H0, L0H1, .., L1H0.",
+    ),
+    Edit(
+        "first_layers_W_O",
+        {'carried, W_O, "': 'carried, W_O[:1].expand_as(W_O), "'},
+        "Every layer's z goes through the W_O of layer 0. Each layer has its own.",
+    ),
+    Edit(
+        "first_heads_W_O",
+        {'carried, W_O, "': 'carried, W_O[:, :1].expand_as(W_O), "'},
+        "Every head's z goes through the W_O of head 0. Each head has its own.",
+    ),
+    Edit(
+        "first_items_direction",
+        {"directions * weight": "directions[:1].expand_as(directions) * weight"},
+        "The direction of the first item is used for all. Each item has its own.",
+    ),
+    Edit(
+        "bias_of_last_layer",
+        {"b_O.sum(0)": "b_O[-1]"},
+        "Only the last layer's b_O is in the last row. Every attention layer wrote its own to the "
+        "stream; the row holds their sum.",
+    ),
+    Edit(
+        "bias_of_first_layer",
+        {"b_O.sum(0)": "b_O[0]"},
+        "Only the first layer's b_O is in the last row. The row holds the sum of all layers'.",
+    ),
+    Edit(
+        "mean_of_biases",
+        {"b_O.sum(0)": "b_O.mean(0)"},
+        "The last row holds the mean of the layers' b_O. What was written to the stream is their sum.",
+    ),
+    Edit(
+        "no_bias",
+        {"torch.cat([heads, bias])": "heads"},
+        "The row of the biases is missing. b_O belongs to no head, and the rows would not sum to the "
+        "share of the attention layers.",
+    ),
+    Edit(
+        "bias_of_zeros",
+        {"[heads, bias]": "[heads, 0 * bias]"},
+        "The last row is zero. It is the share of all the b_O together.",
+    ),
+    Edit(
+        "bias_not_through_the_layernorm",
+        {"(carried @ b_O": "(directions @ b_O"},
+        "The biases meet the direction without the LayerNorm's centring and weight. They go through "
+        "it like everything that was written to the stream.",
+    ),
+    Edit(
+        "bias_unscaled",
+        {"torch.cat([heads, bias]) / scale[..., 0]": "torch.cat([heads / scale[..., 0], bias])"},
+        "The last row is not divided by the scale. The biases go through the LayerNorm as well.",
+    ),
+    Edit(
+        "bias_first",
+        {"[heads, bias]": "[bias, heads]"},
+        "The biases come first. Their row is the last.",
+    ),
+    Edit(
+        "in_place",
+        {"carried = directions * weight": "carried = directions.mul_(weight)"},
+        "The caller's `directions` have changed: methods that end in `_` write into the tensor that "
+        "was given.",
     ),
 ]
 
 # Small changes of the reference that no answer can be told by: the change, and the reason.
-EQUIVALENT: dict[str, str] = {}
+EQUIVALENT = {
+    "carried = carried - carried.mean(-1, keepdim=True) -> carried = carried.sub_(carried.mean(-1, keepdim=True))": "The tensor was made here, and nobody else has it.",
+    "carried = carried - carried.mean(-1, keepdim=True) -> carried = carried - carried.mean(1, keepdim=True)": "Directions are [batch, d_model]: axis 1 is the last.",
+    "bias = (carried @ b_O.sum(0))[None, :, None].expand(1, *heads.shape[1:]) -> bias = (carried @ b_O.sum(0))[:, None].expand(1, *heads.shape[1:])": "`expand` puts the missing first axis in.",
+}
