@@ -1,8 +1,11 @@
 """What exercise 9 shows: bytes of storages, each once, without the parameters."""
 
+import gc
+
 import torch
 
 from exercises.grader.kit import points
+from minicache.memory.live import LiveBytes
 
 TITLE = "what autodiff keeps"
 LESSON = "lesson 12, The autodiff switch"
@@ -50,6 +53,16 @@ def test_a_view_keeps_its_whole_storage(answer, see):
         "(x[:1] + 1).expand(30).sin()",
         lambda: answer.saved_bytes(lambda: (X[:1] + 1).expand(30).sin(), [X]),
     )
+
+
+def test_nothing_is_left_alive(answer, see):
+    def left():
+        with LiveBytes() as live:
+            answer.saved_bytes(lambda: (X + 1).exp(), [X])
+            gc.collect()
+            return live.now
+
+    see("bytes alive after saved_bytes of (x + 1).exp(), whose graph saves its own result", left)
 
 
 def test_without_a_graph_nothing_is_saved(answer, see):

@@ -22,7 +22,13 @@ def world(data="cpu", model="cpu"):
 
 @points(2)
 def test_the_mean_over_each_items_own_positions(answer, see):
-    see("probe_mean(..) with all on the CPU", lambda: answer.probe_mean(*world()), "batch")
+    given = dict(zip(("resid", "lengths", "probe"), world(), strict=True))
+    see(
+        "probe_mean(..) with all on the CPU",
+        lambda: answer.probe_mean(**given),
+        "batch",
+        **given,
+    )
 
 
 @points(2)

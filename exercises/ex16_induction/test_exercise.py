@@ -66,6 +66,7 @@ def test_what_the_model_can_do_without_them(answer, see):
     see("accuracy_without([(1, 0)])", without((1, 0)))
     see("accuracy_without([])", without())
     see("accuracy_without([(0, 1), (2, 1)])", without((0, 1), (2, 1)))
+    see("accuracy_without([(0, 1), (1, 0)])", without((0, 1), (1, 0)))
 
 
 def test_the_model_is_left_as_it_was(answer, see):

@@ -49,4 +49,6 @@ EDITS = [
 ]
 
 # Small changes of the reference that no answer can be told by: the change, and the reason.
-EQUIVALENT: dict[str, str] = {}
+EQUIVALENT = {
+    "del result -> ": "The result goes when the function returns, and the bytes are counted before.",
+}

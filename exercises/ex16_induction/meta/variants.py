@@ -77,4 +77,8 @@ EDITS = [
 ]
 
 # Small changes of the reference that no answer can be told by: the change, and the reason.
-EQUIVALENT: dict[str, str] = {}
+EQUIVALENT = {
+    "z = z.clone() -> ": "The activation is this run's, and no other has it.",
+    "z = z.clone() -> z = z": "The activation is this run's, and no other has it.",
+    "queries = torch.arange(period + 1, patterns.shape[-1]) -> queries = torch.arange(period + 1, patterns.shape[-2])": "A pattern has as many queries as keys.",
+}
