@@ -128,7 +128,7 @@ def _child(checks_file: Path, answer_file: Path, scratch: Path, earlier: dict[st
         with calls_of_own(checks_file.parent.name, str(answer_file)) as used:
             _look(load_checks(checks_file), answer_file, earlier, say)
         say(own=", ".join(sorted(used)))
-        sys.stdout.flush()
+        _flush()
     except BaseException:  # not the answer's: what that raises is seen, and does not come here
         say(broken=traceback.format_exc())
     finally:
@@ -166,19 +166,21 @@ def _look(
 ) -> None:
     """In the child: import the answer, run every check, and write down what is seen."""
     path = str(answer_file)
-    before, seeds = _globals(), _seeds()
+    before, seeds, shared = _globals(), _seeds(), settings()
     lend(earlier)
     try:
         answer = load_module("answer", answer_file)
     except BaseException as error:  # SystemExit as well
         say(ended=f"It cannot be imported: {describe(raised(error, path))}")
         return
+    if changed := restore(shared):
+        say(note=f"When it is imported, {', '.join(changed)}. Give back what you found.")
     if _seeds() != seeds:
         say(note="It sets a random seed when it is imported, for everybody else as well.")
     for name, check in list(vars(checks).items()):
         if not name.startswith("test_"):
             continue
-        sys.stdout.flush()
+        _flush()
         say(begins=name, at=os.fstat(1).st_size)
         torch.manual_seed(0)
         random.seed(0)
@@ -208,6 +210,12 @@ def _eye(check: str, path: str, say: Callable[..., None]) -> Callable[..., None]
         say(check=check, label=label, seen={**seen, **extra})
 
     return see
+
+
+def _flush() -> None:
+    """Write out what was printed, as far as there is room for it."""
+    with suppress(OSError):  # more than OUTPUT: it is cut off there, and the learner is told
+        sys.stdout.flush()
 
 
 def _files(error: BaseException) -> set[str]:

@@ -158,4 +158,6 @@ EQUIVALENT = {
     "key[dim] = torch.as_tensor(what, device=tensor.device) if isinstance(what, list) else what -> "
     "key[dim] = torch.as_tensor(what) if isinstance(what, list) else what": "torch takes indices on "
     "the CPU for a tensor anywhere.",
+    "return tensor[tuple(key)] -> return tensor[key]": "torch reads a list that holds slices as a "
+    "tuple of them.",
 }

@@ -83,7 +83,7 @@ EDITS = [
     Edit(
         "nothing",
         {SET: ""},
-        "The mode inside the block is what it was before. `torch.set_grad_enabled(mode)` sets it.",
+        "The mode inside the block is what it was before. Set it to what was asked for.",
     ),
     Edit(
         "inference",
