@@ -325,12 +325,12 @@ class Run(Follow):
             return cast(Tensor, func(query, key, value, **given))
         keys, values = (t.repeat_interleave(query.shape[1] // t.shape[1], 1) for t in (key, value))
         mask = given.get("attn_mask")
-        if given.get("is_causal"):
-            mask = query.new_ones(query.shape[-2], keys.shape[-2], dtype=torch.bool).tril()
-        hidden = query.new_zeros(query.shape[-2], keys.shape[-2]) if mask is None else mask
-        if mask is not None and mask.dtype == torch.bool:
+        if mask is None:
+            mask = query.new_ones(query.shape[-2], keys.shape[-2], dtype=torch.bool)
+            mask = mask.tril() if given.get("is_causal") else mask
+        if mask.dtype == torch.bool:
             hidden = _hide(torch.zeros_like(mask, dtype=query.dtype), ~mask)
-        elif mask is not None:
+        else:
             hidden = _hide(mask, mask <= torch.finfo(mask.dtype).min / 2)
         scores = query * (given.get("scale") or query.shape[-1] ** -0.5) @ keys.mT
         scores += hidden

@@ -86,6 +86,8 @@ class Trace(Follow):
             if isinstance(one, Tensor) and (in_place or not any(one is v for v in flat)):
                 whole = kind != "same" or one.numel() == inputs[0].value.numel()
                 made = Node(kind if whole else name, one, inputs, flat, self.count[kind])
+                if made.kind == "same":
+                    made.inputs = inputs[:1]  # `mask.to(stream)` does not read the stream
                 self.nodes[id(one)] = made
         return out
 
@@ -459,9 +461,7 @@ def _softmax(mix: Node) -> Node | None:
 
 def _up(post: Node) -> nn.Module | None:
     """The linear map before an MLP's activation function, where nothing else meets it."""
-    for node in post.ancestors():
-        if _linear(node):
-            return node.module
-        if len(node.inputs) != 1:
-            return None
-    return None
+    node = post
+    while not (linear := _linear(node)) and len(node.inputs) == 1 and node.kind != "stream":
+        node = node.inputs[0]
+    return linear.module if linear else None

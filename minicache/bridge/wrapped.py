@@ -283,6 +283,8 @@ def wrap(model: Any, tokenizer: Any = None) -> WrappedModel:
                 logits = model(input_ids=twice, use_cache=False).logits
             if trace.start:
                 break
+        else:
+            raise ConfigError(f"{type(model).__name__} runs tokens through no list of blocks.")
         plan = make_plan(trace, logits, twice)
         wrapped = WrappedModel(model, tokenizer, plan, blocks, n_ctx)
         if _refuse_what_fails(wrapped, ids):
@@ -326,7 +328,9 @@ def _refuse_what_fails(wrapped: WrappedModel, ids: Tensor) -> bool:
     device = None if len({p.device for p in wrapped.model.parameters()}) == 1 else "cpu"
     logits, cache = wrapped.run_with_cache(ids, device=device)
     if not torch.equal(logits.nan_to_num(), plain.logits.nan_to_num()):
-        raise ConfigError("Hooks that change nothing change the logits: a call depends on them.")
+        raise ConfigError(
+            "Hooks that change nothing change the logits: a call depends on them, or is random."
+        )
     _check_sums(cache)
     states = plain.hidden_states or ()
     for layer, state in enumerate(states[:n_layers]):

@@ -17,6 +17,7 @@ class Block(nn.Module):
     def __init__(self, add: Add) -> None:
         super().__init__()
         self.add = add
+        self.scale_z: Callable[[Tensor], Tensor] = lambda z: z
         self.norm, self.mlp_norm = nn.LayerNorm(12), nn.RMSNorm(12)
         self.qkv, self.out = nn.Linear(12, 36), nn.Linear(12, 12)
         self.up, self.down = nn.Linear(12, 20), nn.Linear(20, 12)
@@ -25,7 +26,7 @@ class Block(nn.Module):
         heads = self.qkv(self.norm(stream)).unflatten(-1, (3, 2, 6)).permute(2, 0, 3, 1, 4)
         mask = torch.full((stream.shape[1],) * 2, -torch.inf).triu(1).to(stream)
         z = F.scaled_dot_product_attention(heads[0], heads[1], heads[2], attn_mask=mask)
-        stream = self.add(stream, self.out(z.transpose(1, 2).flatten(2)))
+        stream = self.add(stream, self.out(self.scale_z(z.transpose(1, 2).flatten(2))))
         return self.add(stream, self.down(F.gelu(self.up(self.mlp_norm(stream)))))
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 import minicache
+from minicache import ActivationCache
 from minicache.bridge.probe import Linear
 from minicache.errors import ConfigError, HookError
 from tests.bridge.families import tiny_model
@@ -112,10 +114,141 @@ def test_a_model_without_blocks_or_with_one_twice_is_refused() -> None:
         minicache.wrap(model)
 
 
+def test_a_model_that_runs_none_of_its_lists_of_blocks_is_refused() -> None:
+    model = Own(WAYS["plus"])
+    model.blocks, model.unused = nn.Sequential(*model.blocks), nn.ModuleList([nn.Linear(2, 2)])
+    with pytest.raises(ConfigError, match="runs tokens through no list"):
+        minicache.wrap(model)
+
+
+def test_a_model_that_draws_random_numbers_in_eval_mode_is_refused() -> None:
+    with pytest.raises(ConfigError, match="is random"):
+        minicache.wrap(Own(lambda stream, written: stream + F.dropout(written, 0.5)))
+
+
 def test_of_several_lists_the_one_that_text_goes_through_is_followed() -> None:
     model = Own(WAYS["plus"])
     model.vision = nn.ModuleList(nn.Linear(100, 100) for _ in range(3))
     assert minicache.wrap(model).cfg.n_layers == 2
+
+
+def test_logits_without_a_norm_before_them_are_refused() -> None:
+    model = Own(WAYS["plus"])
+    model.norm = nn.Identity()
+    with pytest.raises(ConfigError, match="no norm reads the stream"):
+        minicache.wrap(model)
+
+
+def assert_parts_sum(cache: ActivationCache) -> None:
+    assert_near(cache.decompose_resid().sum(0), cache["resid_post", -1])
+    attributed = cache.logit_attrs(cache.decompose_resid(), 4).sum(0) + cache.logit_constant(4)
+    assert_near(attributed, cache["unembed.hook_out"][..., 4])
+
+
+def test_a_module_that_two_blocks_share_shows_each_block_its_own_activations() -> None:
+    apart, shared = Own(WAYS["plus"]), Own(WAYS["plus"])
+    for name in ("norm", "out", "up", "down"):
+        getattr(apart.blocks[1], name).load_state_dict(getattr(shared.blocks[0], name).state_dict())
+        setattr(shared.blocks[1], name, getattr(shared.blocks[0], name))
+    _, expected = minicache.wrap(apart).run_with_cache(TOKENS)
+    _, cache = minicache.wrap(shared).run_with_cache(TOKENS)
+    assert {*cache} == {*expected}
+    for name in expected:
+        assert_near(cache[name].nan_to_num(neginf=0), expected[name].nan_to_num(neginf=0))
+    assert_near(cache.get_full_resid_decomposition().sum(0), cache["resid_post", -1])
+
+
+def test_a_mask_of_the_streams_dtype_does_not_hide_the_norm_that_reads_the_stream() -> None:
+    model = Own(WAYS["plus"])  # attention's mask is made by `.to(stream)`
+    _, cache = minicache.wrap(model).run_with_cache(TOKENS)
+    expected = model.blocks[1].norm(cache["resid_pre", 1])
+    norm = model.blocks[1].norm
+    assert_near(cache["normalized", 1, "ln1"] * norm.weight + norm.bias, expected)
+
+
+def test_a_block_that_reads_the_stream_without_a_norm_has_all_but_the_norm() -> None:
+    model = Own(WAYS["plus"])
+    for block in model.blocks:
+        block.norm = nn.Identity()
+    wrapped = minicache.wrap(model)
+    _, cache = wrapped.run_with_cache(TOKENS)
+    assert not wrapped.refused
+    assert "blocks.1.ln1.hook_scale" not in cache
+    assert "blocks.1.ln2.hook_scale" in cache
+    assert_parts_sum(cache)
+    assert_near(cache.get_full_resid_decomposition().sum(0), cache["resid_post", -1])
+    with pytest.raises(ConfigError, match=r"blocks\.1\.ln1"):
+        cache.decompose_resid(1, apply_ln=True)
+
+
+class Twice(nn.Module):
+    """A block of two MLPs beside each other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(12)
+        self.one, self.other = nn.Linear(12, 12), nn.Linear(12, 12)
+
+    def forward(self, stream: Tensor) -> Tensor:
+        x = self.norm(stream)
+        return stream + (self.one(F.gelu(x)) + self.other(F.silu(x)))
+
+
+def test_a_sum_of_two_mlps_is_one_write() -> None:
+    model = Own(WAYS["plus"])
+    model.blocks[1] = Twice().double()
+    wrapped = minicache.wrap(model)
+    _, cache = wrapped.run_with_cache(TOKENS)
+    assert "blocks.1.hook_mlp_out" in cache
+    assert "adds none" in wrapped.refused["blocks.1.hook_attn_out"]
+    assert "add stands between" in wrapped.refused["blocks.1.mlp.hook_post"]
+    assert_parts_sum(cache)
+
+
+def test_an_mlp_with_one_linear_map_has_neurons_and_nothing_before_them() -> None:
+    model = Own(WAYS["plus"])
+    for block in model.blocks:
+        block.up, block.down = nn.Identity(), nn.Linear(12, 12).double()
+    wrapped = minicache.wrap(model)
+    _, cache = wrapped.run_with_cache(TOKENS)
+    assert not wrapped.refused
+    assert "blocks.1.mlp.hook_pre" not in cache
+    assert_near(cache["post", 1], F.gelu(model.blocks[1].mlp_norm(cache["resid_mid", 1])))
+    assert_near(cache.get_full_resid_decomposition().sum(0), cache["resid_post", -1])
+
+
+class Half(nn.Module):
+    """A block that adds half of what its norm gives."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(12)
+
+    def forward(self, stream: Tensor) -> Tensor:
+        return stream + self.norm(stream) * 0.5
+
+
+def test_a_write_that_no_linear_map_made_has_no_neurons() -> None:
+    model = Own(WAYS["plus"])
+    model.blocks[1] = Half().double()
+    wrapped = minicache.wrap(model)
+    _, cache = wrapped.run_with_cache(TOKENS)
+    assert "no linear map" in wrapped.refused["blocks.1.mlp.hook_post"]
+    assert_near(cache["mlp_out", 1], model.blocks[1].norm(cache["resid_pre", 1]) / 2)
+    assert_parts_sum(cache)
+
+
+def test_heads_that_a_learned_scale_multiplies_sum_to_what_attention_wrote() -> None:
+    model = Own(WAYS["plus"])
+    scale = nn.Parameter(torch.linspace(0.5, 2, 12, dtype=torch.float64))
+    for block in model.blocks:
+        block.scale_z = lambda z: scale * z
+    wrapped = minicache.wrap(model)
+    _, cache = wrapped.run_with_cache(TOKENS)
+    assert not wrapped.refused
+    mixed = torch.einsum("bhqk,bkhd->bqhd", cache["pattern", 1], cache["v", 1])
+    assert_near(cache["z", 1], mixed * scale.view(2, 6))
+    assert_near(cache.get_full_resid_decomposition().sum(0), cache["resid_post", -1])
 
 
 def test_a_norm_that_is_replaced_later_is_said() -> None:

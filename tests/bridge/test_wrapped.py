@@ -356,3 +356,14 @@ def test_eager_and_fused_attention_show_the_same_pattern() -> None:
         for name in eager:
             assert_near(eager[name].nan_to_num(neginf=0), fused[name].nan_to_num(neginf=0))
             assert torch.equal(eager[name].isinf(), fused[name].isinf())
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+def test_a_prompt_of_one_token_attends_to_itself(attention: str) -> None:
+    wrapped = minicache.wrap(tiny_model("llama", attn_implementation=attention))
+    with torch.no_grad():
+        logits, cache = wrapped.run_with_cache(TOKENS[:, :1])
+        assert torch.equal(logits, wrapped.model(TOKENS[:, :1]).logits)
+    assert torch.equal(cache["pattern", 1], torch.ones(2, 4, 1, 1, dtype=torch.float64))
+    q, k = cache["q", 1], cache["k", 1].repeat_interleave(2, 2)
+    assert_near(cache["attn_scores", 1][..., 0, 0], (q * k).sum(-1)[:, 0] / 6**0.5)
