@@ -52,7 +52,9 @@ def _failed(why: str, status: int = 2) -> int:
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
-    except OSError:
+    except (
+        OSError
+    ):  # pragma: no cover  # only a child of the tests, whose output is closed, is here
         _drop_output()
     return status
 

@@ -23,7 +23,8 @@ def main() -> None:
     parser.add_argument("--beside", type=Path)
     parser.add_argument("--only", default="")
     args = parser.parse_args()
-    for file in sorted((args.folder / "notebooks").glob(f"*{args.only}*.ipynb")):
+    pattern = f"*{args.only}*.ipynb" if args.only else "*.ipynb"
+    for file in sorted((args.folder / "notebooks").glob(pattern)):
         with tempfile.TemporaryDirectory() as place:
             if args.beside is None:
                 (Path(place) / "clone").mkdir()

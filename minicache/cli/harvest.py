@@ -57,7 +57,7 @@ def _wait_for_all(world: int) -> None:
 def run(args: argparse.Namespace) -> int:
     """The command `harvest`."""
     torch.set_num_threads(1)  # with more, sums are made in another order, and the last bits differ
-    if args.device == "cuda":
+    if args.device == "cuda":  # pragma: no cover  # only where there is CUDA
         args.device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     with _together() as (rank, world):
         model = load_model(args)
