@@ -161,6 +161,7 @@ def test_a_list_of_indices_gives_the_same_in_the_order_asked_for(data, batch_siz
             batch_size=batch_size,
         )
         assert indices == asked
+        assert all(type(entry) is int for index in indices for entry in index)
         assert_close(flat, torch.stack([full[index] for index in asked]))
 
 
@@ -619,6 +620,8 @@ clean_run = object()
         (sweep_with(index_axis_names=[]), ConfigError, "starts with 'layer'"),
         (sweep_with(index_axis_names=None, index_df=[]), ConfigError, "at least one index"),
         (sweep_with(index_axis_names=None, index_df=[("0", 1)]), ConfigError, "its layer"),
+        (sweep_with(index_axis_names=None, index_df=[()]), ConfigError, "its layer"),
+        (sweep_with(index_axis_names=None, index_df=[(0, 1.5)]), ConfigError, "holds 1.5"),
         (sweep_with(index_axis_names=None, index_df=[(5, 1)]), LayerRangeError, "Layer 5"),
         (sweep_with(index_axis_names=["layer"]), ConfigError, "index is"),
         (sweep_with(activation_name="zz"), UnknownActivationError, "zz"),

@@ -208,11 +208,17 @@ def index_sizes(
 def _listed(index_df: Any) -> list[Index]:
     rows = index_df.to_numpy() if hasattr(index_df, "to_numpy") else index_df  # a DataFrame
     rows = rows.tolist() if hasattr(rows, "tolist") else rows
-    indices = [tuple(row) for row in rows]
-    layers = [index_of(index[0]) if index else None for index in indices]
-    if not indices or None in layers:
+    indices = [tuple(_whole(entry) for entry in row) for row in rows]
+    if not indices or () in indices:
         raise ConfigError("index_df needs at least one index, and each starts with its layer.")
     return indices
+
+
+def _whole(entry: object) -> int:
+    index = index_of(entry)
+    if index is None:
+        raise ConfigError(f"index_df holds {entry!r}. An index is whole numbers, its layer first.")
+    return index
 
 
 def replace(activation: Tensor, patched: object) -> None:
