@@ -35,8 +35,11 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return _failed("stopped.", 130)
-    except (MinicacheError, OSError, MemoryError) as error:
+    except (MinicacheError, MemoryError) as error:
         return _failed(str(error) or "out of memory.")
+    except OSError as error:
+        where = "" if error.filename is None else f"{error.filename}: "
+        return _failed(f"{where}{error.strerror or error}")
     except RuntimeError as error:
         if "allocate" not in str(error):
             raise
@@ -52,9 +55,7 @@ def _failed(why: str, status: int = 2) -> int:
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
-    except (
-        OSError
-    ):  # pragma: no cover  # only a child of the tests, whose output is closed, is here
+    except OSError:  # pragma: no cover  # only where output is closed, as in a child of the tests
         _drop_output()
     return status
 
