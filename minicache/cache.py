@@ -29,8 +29,8 @@ from minicache.errors import (
     shown,
 )
 from minicache.names import block_layer, get_act_name, index_of, split_act_name, stream_place
-from minicache.slices import Slice, SliceInput
-from minicache.storage import storages
+from minicache.slices import Slice, SliceInput, only_item
+from minicache.storage import storages, usable_device
 
 __all__ = ["ActivationCache"]
 
@@ -101,9 +101,10 @@ class ActivationCache(Mapping[Any, Tensor]):
     def __repr__(self) -> str:
         if not self.cache_dict:
             return "ActivationCache(empty)"
-        batch = f"batch {self._batch_size()}" if self.has_batch_dim else "no batch axis"
-        scales = [t for name, t in self.cache_dict.items() if name.endswith("resid_pre")]
-        positions = f", {scales[0].shape[-2]} positions" if scales else ""
+        first = next(iter(self.values()))
+        batch = f"batch {first.shape[0]}" if self.has_batch_dim else "no batch axis"
+        states = [state for name, state in self.items() if name.endswith("resid_pre")]
+        positions = f", {states[0].shape[-2]} positions" if states else ""
         size = sum(storage.nbytes() for storage in storages(self.values()).values())
         devices = ", ".join(sorted({str(tensor.device) for tensor in self.values()}))
         return (
@@ -122,14 +123,7 @@ class ActivationCache(Mapping[Any, Tensor]):
         if not self.has_batch_dim:
             logger.warning("remove_batch_dim: this cache has no batch axis any more.")
             return self
-        for name, tensor in self.cache_dict.items():
-            if tensor.ndim == 0 or tensor.shape[0] != 1:
-                raise BatchSizeError(
-                    f"remove_batch_dim needs a batch of 1, and {name!r} has shape "
-                    f"{tuple(tensor.shape)}. Take one item first: "
-                    f"cache.apply_slice_to_batch_dim(0)."
-                )
-        self.cache_dict = {name: tensor[0] for name, tensor in self.cache_dict.items()}
+        self.cache_dict = {name: only_item(name, tensor) for name, tensor in self.items()}
         self.has_batch_dim = False
         return self
 
@@ -143,10 +137,7 @@ class ActivationCache(Mapping[Any, Tensor]):
         items = Slice.of(batch_slice)
         if not self.has_batch_dim and items.mode != "identity":
             raise BatchSizeError(f"{items} cannot slice the batch: this cache has no batch axis.")
-        entries = {
-            name: tensor if items.mode == "identity" else items.apply(tensor, dim=0)
-            for name, tensor in self.cache_dict.items()
-        }
+        entries = {name: items.apply(tensor, dim=0) for name, tensor in self.items()}
         return ActivationCache(entries, self.model, self.has_batch_dim and items.mode != "int")
 
     def to(self, device_or_dtype: torch.device | str | torch.dtype) -> ActivationCache:
@@ -159,14 +150,14 @@ class ActivationCache(Mapping[Any, Tensor]):
             ArgumentValueError: there is no such device here, or it keeps no data (`meta`). Nothing
                 has changed then.
         """
-        if isinstance(device_or_dtype, torch.dtype):
-            if not device_or_dtype.is_floating_point:
-                raise ArgumentTypeError(
-                    f"{device_or_dtype} cannot hold activations. "
-                    f"Give a floating dtype, or a device."
-                )
-        else:
-            self._check_device(device_or_dtype)
+        if not isinstance(device_or_dtype, torch.dtype):
+            usable_device(device_or_dtype)
+            if any(tensor.is_meta for tensor in self.values()):
+                raise ArgumentValueError("Activations on the device 'meta' hold no data to move.")
+        elif not device_or_dtype.is_floating_point:
+            raise ArgumentTypeError(
+                f"{device_or_dtype} cannot hold activations. Give a floating dtype, or a device."
+            )
         self.cache_dict = {name: t.to(device_or_dtype) for name, t in self.cache_dict.items()}
         return self
 
@@ -209,43 +200,19 @@ class ActivationCache(Mapping[Any, Tensor]):
     head_logit_attrs = attribution.head_logit_attrs
     neuron_logit_attrs = attribution.neuron_logit_attrs
 
-    def _check_device(self, device: object) -> None:
-        """Raise unless tensors can be moved to this device and keep their data."""
-        if isinstance(device, bool) or not isinstance(device, torch.device | str | int):
-            raise ArgumentTypeError(
-                f"{shown(device)} of type {type(device).__name__} is no device. "
-                f"Give 'cpu', 'cuda', or a torch.dtype."
-            )
-        try:
-            torch.empty(0, device=device)
-        except (RuntimeError, AssertionError, ImportError) as error:  # torch raises all of these
-            raise ArgumentValueError(
-                f"There is no device {shown(device)} here: {str(error).splitlines()[0]}"
-            ) from None
-        kinds = {tensor.device.type for tensor in self.values()} | {torch.device(device).type}
-        if "meta" in kinds and len(kinds) > 1:
-            raise ArgumentValueError(
-                f"cache.to({shown(device)}): tensors on the device 'meta' hold no data, so moving "
-                f"activations there, or from there, would lose them."
-            )
-
     def _full_name(self, address: object) -> str:
         """Any spelling of an address as a full name; layers from the end are counted out."""
-        if isinstance(address, str):
-            return self._named(address, address)
-        if not isinstance(address, tuple) or not 1 <= len(address) <= 3:
+        parts = address if isinstance(address, tuple) else (address,)
+        if not 1 <= len(parts) <= 3 or not isinstance(address, str | tuple):
             raise AddressTypeError(
                 f"{shown(address)} of type {type(address).__name__} is no address. Give a name "
                 f"such as 'q3' or 'blocks.3.attn.hook_q', or a tuple (name, layer, layer_type)."
             )
-        name, layer, layer_type = (*address, None, None)[:3]
+        name, layer, layer_type = (*parts, None, None)[:3]
         if (index := index_of(layer)) is not None:
             layer = block_layer(index, self.model.cfg.n_layers)
-        return self._named(address, name, layer, layer_type)
-
-    def _named(self, address: object, *parts: Any) -> str:
         try:
-            return get_act_name(*parts)
+            return get_act_name(name, layer, layer_type)
         except UnknownActivationError as error:
             raise UnknownActivationError(f"cache[{shown(address)}]: {error}") from None
 
@@ -269,6 +236,3 @@ class ActivationCache(Mapping[Any, Tensor]):
             f"cache[{shown(address)}]: {name!r} was not kept on this run, which kept {len(self)} "
             f"of {len(self.model.hook_dict)} activations. Run again with it in names_filter."
         )
-
-    def _batch_size(self) -> int:
-        return next(iter(self.cache_dict.values())).shape[0]

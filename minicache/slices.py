@@ -15,10 +15,10 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from minicache.errors import SliceError, SliceRangeError, shown
+from minicache.errors import BatchSizeError, SliceError, SliceRangeError, shown
 from minicache.names import index_of
 
-__all__ = ["Slice", "SliceInput"]
+__all__ = ["Slice", "SliceInput", "only_item"]
 
 _FORMS = (
     "Give an int, a tuple (stop,) or (start, stop) or (start, stop, step), a list or 1-d tensor of "
@@ -114,25 +114,32 @@ class Slice:
         return f"Slice({None if self.mode == 'identity' else shown(self.slice)})"
 
     def _check_fits(self, size: int, axis: str) -> None:
-        if self.mode == "int":
-            wanted = [self.slice]
-        elif self.mode != "array":
-            return
-        elif self.slice.dtype == torch.bool:
-            if len(self.slice) != size:
+        asked = self.slice.tolist() if self.mode == "array" else [self.slice]
+        if isinstance(self.slice, Tensor) and self.slice.dtype == torch.bool:
+            if len(asked) != size:
                 raise SliceRangeError(
-                    f"{self} is a mask of {len(self.slice)} for {axis}, which has size {size}. "
+                    f"{self} is a mask of {len(asked)} for {axis}, which has size {size}. "
                     f"A mask has one entry for each index."
                 )
-            return
-        else:
-            wanted = self.slice.tolist()
-        for index in wanted:
-            if not -size <= index < size:
-                raise SliceRangeError(
-                    f"Index {shown(index)} is out of range for {axis}, which has size {size}"
-                    + (f": give {-size} to {size - 1}." if size else " and so no entries.")
-                )
+        elif outside := [i for i in asked if self.mode != "slice" and not -size <= i < size]:
+            raise SliceRangeError(
+                f"Index {shown(outside[0])} is out of range for {axis}, which has size {size}"
+                + (f": give {-size} to {size - 1}." if size else " and so no entries.")
+            )
+
+
+def only_item(name: str, tensor: Tensor) -> Tensor:
+    """An activation without its batch axis, which must have size 1. A view.
+
+    Raises:
+        BatchSizeError: it holds another number of items.
+    """
+    if tensor.ndim == 0 or tensor.shape[0] != 1:
+        raise BatchSizeError(
+            f"remove_batch_dim needs a batch of 1, and {name!r} has shape {tuple(tensor.shape)}. "
+            f"Run one item, or take one of the cache: cache.apply_slice_to_batch_dim(0)."
+        )
+    return tensor[0]
 
 
 def _checked_range(given: tuple[int | None, ...] | slice) -> slice:

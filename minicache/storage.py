@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from minicache.errors import ArgumentTypeError, ArgumentValueError
+from minicache.errors import ArgumentTypeError, ArgumentValueError, shown
 
 __all__ = ["storage_id", "storages", "usable_device"]
 
@@ -29,22 +29,21 @@ def usable_device(given: torch.device | str | int) -> torch.device:
     """The device, if this machine has it and it keeps values: the meta device keeps shapes only.
 
     Raises:
-        ArgumentTypeError: that is no device.
-        ArgumentValueError: values cannot be kept there.
+        ArgumentTypeError: that is not a device, its name or its number.
+        ArgumentValueError: this machine has no such device, or it keeps no values.
     """
-    try:
-        device = torch.device(given)
-    except (TypeError, RuntimeError):
+    if isinstance(given, bool) or not isinstance(given, torch.device | str | int):
         raise ArgumentTypeError(
-            f"{given!r:.80} is no device. Give 'cpu', 'cuda' or a torch.device."
-        ) from None
-    if device.type == "meta":
-        raise ArgumentValueError("The meta device keeps shapes, and no values. Give another.")
+            f"{shown(given)} of type {type(given).__name__} is no device. "
+            f"Give 'cpu', 'cuda' or a torch.device."
+        )
     try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, ImportError) as error:
+        device = torch.empty(0, device=given).device
+    except (RuntimeError, ValueError, AssertionError, ImportError) as error:  # torch has them all
         reason = str(error).partition(". ")[0].splitlines()[0]
         raise ArgumentValueError(
-            f"{str(device)!r} is not to be had here ({reason:.200}). Give 'cpu'."
+            f"There is no device {shown(given)} here ({reason:.200}). Give 'cpu'."
         ) from None
+    if device.type == "meta":
+        raise ArgumentValueError(f"{shown(given)} keeps shapes, and no values. Give 'cpu'.")
     return device

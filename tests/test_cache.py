@@ -308,7 +308,6 @@ def test_toggle_autodiff_changes_the_switch_and_says_what_was_and_what_is(caplog
 def test_a_cache_whose_entries_hold_no_data_stays_where_it_is():
     model = random_model()
     cache = ActivationCache({"hook_embed": torch.empty(1, 3, 10, device="meta")}, model)
-    assert cache.to("meta")["embed"].device.type == "meta"
     with pytest.raises(ArgumentValueError, match="hold no data"):
         cache.to("cpu")
 

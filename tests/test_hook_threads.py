@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from minicache import HookPoint
+from minicache.hooks.point import Attached
 from tests.worlds import Toy, random_model, tokens
 
 INPUT = torch.tensor([[1.0, -2.0, 3.0]])
@@ -100,6 +101,22 @@ def test_gradients_of_four_threads_are_those_of_a_run_alone():
         )
 
     assert at_once(unequal) == [0] * THREADS
+
+
+def test_a_hook_that_another_thread_takes_off_hides_no_other_hook():
+    point, seen = HookPoint(), []
+
+    class Leaving(Attached):
+        """It goes while the others are asked whether they act, as another thread may let it."""
+
+        def acts_here(self):
+            point.detach(self)
+            return False
+
+    point.fwd_hooks.append(Leaving(zero, is_permanent=False))
+    point.add_hook(lambda tensor, hook: seen.append(tensor))
+    point(INPUT)
+    assert len(seen) == 1
 
 
 def test_a_hook_put_on_for_one_thread_does_not_act_in_another():

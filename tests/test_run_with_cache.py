@@ -164,7 +164,7 @@ def test_remove_batch_dim_drops_a_batch_of_one_and_refuses_a_larger_one():
 @pytest.mark.parametrize(
     ("device", "error"),
     [
-        ("nowhere", ArgumentTypeError),
+        ("nowhere", ArgumentValueError),
         (1.5, ArgumentTypeError),
         ("meta", ArgumentValueError),
         pytest.param(

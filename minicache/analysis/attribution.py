@@ -13,17 +13,17 @@ Results are where their stack is, or the cache, and in its dtype: see `residual.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Literal, TypeAlias, overload
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
 import torch
 from einops import einsum, rearrange
 from jaxtyping import Float, Int, Integer
 from torch import Tensor
 
-from minicache.analysis.components import Writes, head_writes, neuron_writes, writers
+from minicache.analysis.components import writes_before
 from minicache.analysis.frozen_norm import FrozenNorm, GivenStack, fit
-from minicache.analysis.protocols import Cached
+from minicache.analysis.protocols import Cached, Labelled, gives_labels
 from minicache.analysis.residual import place_of
 from minicache.errors import TokenError, shown
 from minicache.slices import Slice, SliceInput
@@ -68,7 +68,7 @@ def logit_attrs(
         ArgumentValueError: `has_batch_dim` says otherwise than the cache.
     """
     stack, ln = fit(cache, "ln_final", residual_stack, pos_slice, batch_slice, has_batch_dim)
-    directions = _directions(cache, tokens, incorrect_tokens, stack.shape[1:-1])
+    directions, _ = _columns(cache, tokens, incorrect_tokens, stack.shape[1:-1])
     read = einsum(
         stack, ln.carry_back(directions.to(stack)), "component ... d, ... d -> component ..."
     )
@@ -92,37 +92,12 @@ def logit_constant(
     """
     ln = FrozenNorm.on_run(cache, "ln_final", pos_slice, batch_slice)
     lead = ln.scale.shape[:-1]
-    directions = _directions(cache, tokens, incorrect_tokens, lead).to(ln.scale)
-    biases = cache.model.b_U.detach()
-    bias = biases[_ids(cache, tokens, lead)]
-    if incorrect_tokens is not None:
-        bias = bias - biases[_ids(cache, incorrect_tokens, lead)]
-    return (directions @ ln.bias + bias.to(ln.scale)).expand(lead).contiguous()
+    directions, biases = _columns(cache, tokens, incorrect_tokens, lead)
+    constant = directions.to(ln.scale) @ ln.bias + biases.to(ln.scale)
+    return constant.expand(lead).contiguous()
 
 
-@overload
-def head_logit_attrs(
-    cache: Cached,
-    tokens: Tokens,
-    incorrect_tokens: Tokens | None = None,
-    layer: int | None = -1,
-    pos_slice: Slice | SliceInput = None,
-    return_labels: Literal[False] = False,
-) -> Attributions: ...
-
-
-@overload
-def head_logit_attrs(
-    cache: Cached,
-    tokens: Tokens,
-    incorrect_tokens: Tokens | None = None,
-    layer: int | None = -1,
-    pos_slice: Slice | SliceInput = None,
-    *,
-    return_labels: Literal[True],
-) -> tuple[Attributions, list[str]]: ...
-
-
+@gives_labels
 def head_logit_attrs(
     cache: Cached,
     tokens: Tokens,
@@ -130,7 +105,7 @@ def head_logit_attrs(
     layer: int | None = -1,
     pos_slice: Slice | SliceInput = None,
     return_labels: bool = False,
-) -> Attributions | tuple[Attributions, list[str]]:
+) -> Attributions | Labelled[Attributions]:
     """What each head adds to the tokens' logits, without building any head's result.
 
     Equal to `logit_attrs(stack_head_results(layer), tokens)`, by moving brackets:
@@ -153,41 +128,11 @@ def head_logit_attrs(
     Returns:
         [layer * head, *batch, pos]; with `return_labels`, and the labels.
     """
-    positions = Slice.of(pos_slice)
-
-    def parts(block: int) -> Writes:
-        return head_writes(cache, block, positions)
-
-    blocks = writers(cache, "attn", place_of(cache, layer))
-    attrs, labels = _fused(cache, tokens, incorrect_tokens, positions, blocks, parts)
+    attrs, labels = _fused(cache, "attn", tokens, incorrect_tokens, layer, pos_slice)
     return (attrs, labels) if return_labels else attrs
 
 
-@overload
-def neuron_logit_attrs(
-    cache: Cached,
-    tokens: Tokens,
-    incorrect_tokens: Tokens | None = None,
-    layer: int | None = -1,
-    pos_slice: Slice | SliceInput = None,
-    neuron_slice: Slice | SliceInput = None,
-    return_labels: Literal[False] = False,
-) -> Attributions: ...
-
-
-@overload
-def neuron_logit_attrs(
-    cache: Cached,
-    tokens: Tokens,
-    incorrect_tokens: Tokens | None = None,
-    layer: int | None = -1,
-    pos_slice: Slice | SliceInput = None,
-    neuron_slice: Slice | SliceInput = None,
-    *,
-    return_labels: Literal[True],
-) -> tuple[Attributions, list[str]]: ...
-
-
+@gives_labels
 def neuron_logit_attrs(
     cache: Cached,
     tokens: Tokens,
@@ -196,7 +141,7 @@ def neuron_logit_attrs(
     pos_slice: Slice | SliceInput = None,
     neuron_slice: Slice | SliceInput = None,
     return_labels: bool = False,
-) -> Attributions | tuple[Attributions, list[str]]:
+) -> Attributions | Labelled[Attributions]:
     """What each neuron adds to the tokens' logits, without building any neuron's result.
 
     The derivation is `head_logit_attrs`'s with W_out for W_O: the direction goes back to [neuron],
@@ -208,55 +153,57 @@ def neuron_logit_attrs(
     Returns:
         [layer * neuron, *batch, pos]; with `return_labels`, and the labels `L0N0`, ..
     """
-    positions, neurons = Slice.of(pos_slice), Slice.unwrap(neuron_slice)
-
-    def parts(block: int) -> Writes:
-        return neuron_writes(cache, block, positions, neurons)
-
-    blocks = writers(cache, "mlp", place_of(cache, layer))
-    attrs, labels = _fused(cache, tokens, incorrect_tokens, positions, blocks, parts)
+    neurons = Slice.unwrap(neuron_slice)
+    attrs, labels = _fused(cache, "mlp", tokens, incorrect_tokens, layer, pos_slice, neurons)
     return (attrs, labels) if return_labels else attrs
 
 
 def _fused(
     cache: Cached,
+    writer: Literal["attn", "mlp"],
     tokens: Tokens,
     incorrect_tokens: Tokens | None,
-    positions: Slice,
-    blocks: list[int],
-    parts_of: Callable[[int], Writes],
-) -> tuple[Attributions, list[str]]:
-    """The attributions of the parts of some blocks, and their labels. See `head_logit_attrs`."""
+    layer: int | None,
+    pos_slice: Slice | SliceInput,
+    neurons: Slice | None = None,
+) -> Labelled[Attributions]:
+    """The attributions of heads or neurons, and their labels. See `head_logit_attrs`."""
+    place, positions = place_of(cache, layer), Slice.of(pos_slice)
     ln = FrozenNorm.on_run(cache, "ln_final", positions)
     scale = ln.scale[..., 0]
-    directions = _directions(cache, tokens, incorrect_tokens, scale.shape).to(scale)
-    directions = ln.carry_back(directions)
+    directions, _ = _columns(cache, tokens, incorrect_tokens, scale.shape)
+    directions = ln.carry_back(directions.to(scale))
     rows, labels = [scale.new_empty((0, *scale.shape))], []
-    for parts in map(parts_of, blocks):
-        behind = parts.norm.carry_back(directions) if parts.norm else directions
-        reads = einsum(behind, parts.weights.to(behind), "... m, part d m -> ... part d")
-        attrs = (parts.acts * reads).sum(-1)
-        attrs = attrs / parts.norm.scale if parts.norm else attrs
+    for part in writes_before(cache, place, writer, positions, neurons):
+        behind = part.norm.carry_back(directions) if part.norm else directions
+        reads = einsum(behind, part.weights.to(behind), "... m, part d m -> ... part d")
+        attrs = (part.acts * reads).sum(-1)
+        attrs = attrs / part.norm.scale if part.norm else attrs
         rows.append(rearrange(attrs, "... part -> part ...").to(scale))
-        labels += parts.labels
+        labels += part.labels
     return torch.cat(rows).div_(scale), labels
 
 
-def _directions(
+def _columns(
     cache: Cached, tokens: Tokens, incorrect_tokens: Tokens | None, lead: torch.Size
-) -> Float[Tensor, "*lead_or_1 d_model"]:
-    """The tokens' columns of W_U, ready to broadcast over a stack's [*batch, pos]."""
+) -> tuple[Float[Tensor, "*lead_or_1 d_model"], Float[Tensor, "*lead_or_1"]]:
+    """The tokens' columns of W_U and entries of b_U, less those of the incorrect tokens.
+
+    Both broadcast over a stack's [*batch, pos].
+    """
     ids = _ids(cache, tokens, lead)
     directions = cache.model.tokens_to_residual_directions(ids).detach()
+    biases = cache.model.b_U.detach()
     if incorrect_tokens is None:
-        return directions
+        return directions, biases[ids]
     wrong = _ids(cache, incorrect_tokens, lead)
     if wrong.shape != ids.shape:
         raise TokenError(
             f"tokens and incorrect_tokens have different shapes, {tuple(ids.shape)} and "
             f"{tuple(wrong.shape)}. Give one of each for every place."
         )
-    return directions - cache.model.tokens_to_residual_directions(wrong).detach()
+    less = cache.model.tokens_to_residual_directions(wrong).detach()
+    return directions - less, biases[ids] - biases[wrong]
 
 
 def _ids(cache: Cached, tokens: Tokens, lead: torch.Size) -> Int[Tensor, "*lead_or_1"]:

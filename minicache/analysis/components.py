@@ -11,7 +11,7 @@ of one dimension. `Writes` holds either, and all else is written once.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, overload
+from typing import Literal, NamedTuple
 
 import torch
 from einops import rearrange
@@ -19,13 +19,18 @@ from jaxtyping import Float
 from torch import Tensor
 
 from minicache.analysis.frozen_norm import FrozenNorm, Stack
-from minicache.analysis.protocols import AttentionWeights, Cached, MLPWeights
-from minicache.analysis.residual import (
+from minicache.analysis.protocols import (
+    AttentionWeights,
+    Cached,
     Labelled,
+    MLPWeights,
+    gives_labels,
+)
+from minicache.analysis.residual import (
     decompose_resid,
-    empty_stack,
-    norm_at,
+    norm_reading,
     place_of,
+    stack_entries,
     stream_at,
 )
 from minicache.errors import ConfigError
@@ -65,7 +70,8 @@ def head_writes(cache: Cached, block: int, positions: Slice) -> Writes:
     attn: AttentionWeights = cache.model.mod_dict[f"blocks.{block}.attn"]
     labels = [f"L{block}H{head}" for head in range(len(attn.W_O))]  # or says why there are none
     z = positions.apply(cache["z", block], dim=-3)
-    return _writes(cache, f"blocks.{block}.ln1_post", positions, z, attn.W_O, attn.b_O, labels)
+    bias, norm = _through_norm(cache, f"blocks.{block}.ln1_post", positions, attn.b_O.detach())
+    return Writes(z, attn.W_O.detach(), bias, norm, labels)
 
 
 def neuron_writes(cache: Cached, block: int, positions: Slice, neurons: Slice) -> Writes:
@@ -75,54 +81,36 @@ def neuron_writes(cache: Cached, block: int, positions: Slice, neurons: Slice) -
     post = neurons.apply(positions.apply(cache["post", block], dim=-2), dim=-1)[..., None]
     weights = neurons.apply(mlp.W_out)[:, None]
     labels = [f"L{block}N{neuron}" for neuron in picked]
-    return _writes(cache, f"blocks.{block}.ln2_post", positions, post, weights, mlp.b_out, labels)
+    bias, norm = _through_norm(cache, f"blocks.{block}.ln2_post", positions, mlp.b_out.detach())
+    return Writes(post, weights.detach(), bias, norm, labels)
 
 
-def _writes(
+def _through_norm(
+    cache: Cached, name: str, positions: Slice, bias: Float[Tensor, " d_model"]
+) -> tuple[Float[Tensor, "*batch_and_pos d_model"], FrozenNorm | None]:
+    """What a layer's bias adds to the stream, and the normalisation behind the layer, if any."""
+    if name not in cache.model.mod_dict:
+        return bias, None
+    norm = FrozenNorm.on_run(cache, name, positions)
+    return norm.apply(bias.to(norm.scale).expand(*norm.scale.shape[:-1], -1)) + norm.bias, norm
+
+
+def writes_before(
     cache: Cached,
-    norm_behind: str,
+    place: int,
+    writer: Literal["attn", "mlp"],
     positions: Slice,
-    acts: Tensor,
-    weights: Tensor,
-    bias: Tensor,
-    labels: list[str],
-) -> Writes:
-    weights, bias, norm = weights.detach(), bias.detach().to(acts.device), None
-    if norm_behind in cache.model.mod_dict:
-        norm = FrozenNorm.on_run(cache, norm_behind, positions)
-        bias = norm.apply(bias.to(norm.scale).expand(*norm.scale.shape[:-1], -1)) + norm.bias
-    return Writes(acts, weights, bias, norm, labels)
-
-
-def writers(cache: Cached, writer: str, place: int) -> list[int]:
-    """The blocks before a place in which `writer`, `"attn"` or `"mlp"`, writes to the stream."""
+    neurons: Slice | None = None,
+) -> list[Writes]:
+    """What the heads, or the neurons, of each block before a place wrote to the stream."""
     hooks = cache.model.hook_dict
-    return [block for block in range(place) if f"blocks.{block}.hook_{writer}_out" in hooks]
+    blocks = [block for block in range(place) if f"blocks.{block}.hook_{writer}_out" in hooks]
+    if writer == "attn":
+        return [head_writes(cache, block, positions) for block in blocks]
+    return [neuron_writes(cache, block, positions, neurons or Slice()) for block in blocks]
 
 
-@overload
-def stack_head_results(
-    cache: Cached,
-    layer: int | None = -1,
-    return_labels: Literal[False] = False,
-    incl_remainder: bool = False,
-    pos_slice: Slice | SliceInput = None,
-    apply_ln: bool = False,
-) -> Stack: ...
-
-
-@overload
-def stack_head_results(
-    cache: Cached,
-    layer: int | None = -1,
-    *,
-    return_labels: Literal[True],
-    incl_remainder: bool = False,
-    pos_slice: Slice | SliceInput = None,
-    apply_ln: bool = False,
-) -> Labelled: ...
-
-
+@gives_labels
 def stack_head_results(
     cache: Cached,
     layer: int | None = -1,
@@ -130,7 +118,7 @@ def stack_head_results(
     incl_remainder: bool = False,
     pos_slice: Slice | SliceInput = None,
     apply_ln: bool = False,
-) -> Stack | Labelled:
+) -> Stack | Labelled[Stack]:
     """What each head before a place wrote: its z through its own slice of W_O. No bias.
 
     Heads and b_O sum to `attn_out`. With the remainder, the rows sum to the stream.
@@ -150,11 +138,10 @@ def stack_head_results(
         MissingActivationError: a z, or what the remainder needs, was not kept.
     """
     place, positions = place_of(cache, layer), Slice.of(pos_slice)
-    parts = [head_writes(cache, block, positions) for block in writers(cache, "attn", place)]
-    ln = FrozenNorm.on_run(cache, norm_at(cache, place), positions) if apply_ln else None
-    stack, labels = _stacked(
-        cache, parts, positions, ln, None, _rest(cache, place, incl_remainder, positions)
-    )
+    parts = writes_before(cache, place, "attn", positions)
+    ln = norm_reading(cache, place, positions) if apply_ln else None
+    rest = _rest(cache, place, positions) if incl_remainder else {}
+    stack, labels = _stacked(cache, parts, rest, positions, ln)
     return (stack, labels) if return_labels else stack
 
 
@@ -182,47 +169,21 @@ def get_neuron_results(
         ConfigError: the block has no MLP, or `project_output_onto` is of another shape.
     """
     block = block_layer(layer, cache.model.cfg.n_layers)
-    if block not in writers(cache, "mlp", block + 1):
+    if f"blocks.{block}.hook_mlp_out" not in cache.model.hook_dict:
         raise ConfigError(
             f"get_neuron_results: block {block} of this model has no MLP (attn_only), so it has "
             f"no neurons."
         )
     neurons, positions = Slice.of(neuron_slice), Slice.of(pos_slice)
     part = neuron_writes(cache, block, positions, Slice.unwrap(neurons))
-    stack, _ = _stacked(cache, [part], positions, None, project_output_onto, {})
+    stack, _ = _stacked(cache, [part], {}, positions, onto=project_output_onto)
     if neurons.mode == "int":
         return stack[0]
     dots = project_output_onto is not None and project_output_onto.ndim == 1
     return stack.movedim(0, -1 if dots else -2)
 
 
-@overload
-def stack_neuron_results(
-    cache: Cached,
-    layer: int | None,
-    pos_slice: Slice | SliceInput = None,
-    neuron_slice: Slice | SliceInput = None,
-    return_labels: Literal[False] = False,
-    incl_remainder: bool = False,
-    apply_ln: bool = False,
-    project_output_onto: Projection | None = None,
-) -> Rows: ...
-
-
-@overload
-def stack_neuron_results(
-    cache: Cached,
-    layer: int | None,
-    pos_slice: Slice | SliceInput = None,
-    neuron_slice: Slice | SliceInput = None,
-    *,
-    return_labels: Literal[True],
-    incl_remainder: bool = False,
-    apply_ln: bool = False,
-    project_output_onto: Projection | None = None,
-) -> tuple[Rows, list[str]]: ...
-
-
+@gives_labels
 def stack_neuron_results(
     cache: Cached,
     layer: int | None,
@@ -232,7 +193,7 @@ def stack_neuron_results(
     incl_remainder: bool = False,
     apply_ln: bool = False,
     project_output_onto: Projection | None = None,
-) -> Rows | tuple[Rows, list[str]]:
+) -> Rows | Labelled[Rows]:
     """What each neuron before a place wrote. A large stack: layers * d_mlp rows.
 
     Args:
@@ -246,46 +207,15 @@ def stack_neuron_results(
     Returns:
         [layer * neuron, *batch, pos, d_model], new memory; with `return_labels`, and the labels.
     """
-    place, positions, neurons = (
-        place_of(cache, layer),
-        Slice.of(pos_slice),
-        Slice.unwrap(neuron_slice),
-    )
-    blocks = writers(cache, "mlp", place)
-    parts = [neuron_writes(cache, block, positions, neurons) for block in blocks]
-    ln = FrozenNorm.on_run(cache, norm_at(cache, place), positions) if apply_ln else None
-    rest = _rest(cache, place, incl_remainder, positions)
-    stack, labels = _stacked(cache, parts, positions, ln, project_output_onto, rest)
+    place, positions = place_of(cache, layer), Slice.of(pos_slice)
+    parts = writes_before(cache, place, "mlp", positions, Slice.unwrap(neuron_slice))
+    ln = norm_reading(cache, place, positions) if apply_ln else None
+    rest = _rest(cache, place, positions) if incl_remainder else {}
+    stack, labels = _stacked(cache, parts, rest, positions, ln, project_output_onto)
     return (stack, labels) if return_labels else stack
 
 
-@overload
-def get_full_resid_decomposition(
-    cache: Cached,
-    layer: int | None = None,
-    mlp_input: bool = False,
-    expand_neurons: bool = True,
-    apply_ln: bool = False,
-    pos_slice: Slice | SliceInput = None,
-    return_labels: Literal[False] = False,
-    project_output_onto: Projection | None = None,
-) -> Rows: ...
-
-
-@overload
-def get_full_resid_decomposition(
-    cache: Cached,
-    layer: int | None = None,
-    mlp_input: bool = False,
-    expand_neurons: bool = True,
-    apply_ln: bool = False,
-    pos_slice: Slice | SliceInput = None,
-    *,
-    return_labels: Literal[True],
-    project_output_onto: Projection | None = None,
-) -> tuple[Rows, list[str]]: ...
-
-
+@gives_labels
 def get_full_resid_decomposition(
     cache: Cached,
     layer: int | None = None,
@@ -295,7 +225,7 @@ def get_full_resid_decomposition(
     pos_slice: Slice | SliceInput = None,
     return_labels: bool = False,
     project_output_onto: Projection | None = None,
-) -> Rows | tuple[Rows, list[str]]:
+) -> Rows | Labelled[Rows]:
     """The stream at a place, down to heads and neurons: its rows sum to it.
 
     Rows, in this order: every head (`L0H0`), every neuron (`L0N0`) or each `0_mlp_out`, `embed`,
@@ -319,87 +249,79 @@ def get_full_resid_decomposition(
         ConfigError: `project_output_onto` is of another shape.
     """
     place, positions = place_of(cache, layer, mlp_input), Slice.of(pos_slice)
-    heads = writers(cache, "attn", place + mlp_input)
-    neurons = writers(cache, "mlp", place if expand_neurons else 0)
-    parts = [head_writes(cache, block, positions) for block in heads]
-    parts += [neuron_writes(cache, block, positions, Slice()) for block in neurons]
-    whole_mlps = 0 if expand_neurons else place
+    parts = writes_before(cache, place + mlp_input, "attn", positions)
+    parts += writes_before(cache, place if expand_neurons else 0, "mlp", positions)
     rows, names = decompose_resid(
-        cache, whole_mlps, mode="mlp", pos_slice=positions, incl_embeds=False, return_labels=True
+        cache, 0 if expand_neurons else place, mode="mlp", pos_slice=positions, return_labels=True
     )
-    embeds, embed_names = decompose_resid(cache, 0, pos_slice=positions, return_labels=True)
-    others = dict(zip([*names, *embed_names], [*rows, *embeds], strict=True))
-    others["bias"] = sum((part.bias for part in parts), embeds.new_zeros(embeds.shape[-1]))
-    ln = FrozenNorm.on_run(cache, norm_at(cache, place, mlp_input), positions) if apply_ln else None
-    stack, labels = _stacked(cache, parts, positions, ln, project_output_onto, others)
+    mlps_first = sorted(zip(names, rows, strict=True), key=lambda row: "embed" in row[0])
+    others: dict[str, Tensor] = dict(mlps_first)
+    bias = stack_entries(cache, (), positions).sum(0)
+    others["bias"] = sum((part.bias.to(bias) for part in parts), bias)
+    ln = norm_reading(cache, place, positions, mlp_input) if apply_ln else None
+    stack, labels = _stacked(cache, parts, others, positions, ln, project_output_onto)
     return (stack, labels) if return_labels else stack
 
 
-def _rest(cache: Cached, place: int, wanted: bool, positions: Slice) -> dict[str, Tensor]:
-    """The row `remainder`, as `_stacked` takes it: the whole stream, if it is wanted."""
-    return {"remainder": positions.apply(stream_at(cache, place), dim=-2)} if wanted else {}
+def _rest(cache: Cached, place: int, positions: Slice) -> dict[str, Tensor]:
+    """The whole stream, as the row from which `_stacked` takes off what all others wrote."""
+    return {"remainder": positions.apply(stream_at(cache, place), dim=-2)}
 
 
 def _stacked(
     cache: Cached,
     parts: list[Writes],
-    positions: Slice,
-    ln: FrozenNorm | None,
-    onto: Projection | None,
     others: dict[str, Tensor],
-) -> tuple[Rows, list[str]]:
+    positions: Slice,
+    ln: FrozenNorm | None = None,
+    onto: Projection | None = None,
+) -> Labelled[Rows]:
     """A row for each part, then the others, through `ln` and onto a projection where asked for.
 
     A projection that follows a normalisation is carried back through it, so that no row of d_model
     numbers is built: what is left is to divide by the scale. Of `remainder`, what the parts wrote
     is taken off.
     """
-    sample = empty_stack(cache, 0, positions)
-    columns = _columns(cache, onto, ln, sample)
-    lead, width = sample.shape[1:-1], sample.shape[-1] if columns is None else columns.shape[-1]
+    sample = stack_entries(cache, (), positions)
+    reads = None if onto is None else _reads(onto, sample, ln)
+    lead, width = sample.shape[1:-1], sample.shape[-1] if reads is None else len(reads)
     counts = [len(part.labels) for part in parts]
     stack = sample.new_empty((sum(counts) + len(others), *lead, width))
     *of_parts, of_others = torch.split(stack, [*counts, len(others)])
     for part, rows in zip(parts, of_parts, strict=True):
-        read = None if columns is None else _carried(part.norm, columns)
-        weights = part.weights.to(stack) if read is None else part.weights.to(stack) @ read
         acts = rearrange(part.acts.to(stack), "... part d -> part (...) d")
+        weights = part.weights.to(stack)
+        if reads is not None:
+            weights = weights @ (part.norm.carry_back(reads) if part.norm else reads).T
         # The product is written where it belongs: no part's result exists twice.
         torch.bmm(acts, weights, out=rows.view(len(rows), lead.numel(), width))
         if part.norm:
-            _finish(part.norm, rows, columns)
+            _finish(part.norm, rows, reads)
     for row, other in zip(of_others, others.values(), strict=True):
-        row.copy_(other if columns is None else other.to(stack) @ columns)
+        row.copy_(other if reads is None else other.to(stack) @ reads.T)
     if "remainder" in others:
         stack[-1] -= stack[:-1].sum(0)
     if ln:
-        _finish(ln, stack, columns)
+        _finish(ln, stack, reads)
     labels = [label for part in parts for label in part.labels] + list(others)
     return stack.squeeze(-1) if onto is not None and onto.ndim == 1 else stack, labels
 
 
-def _columns(
-    cache: Cached, onto: Projection | None, ln: FrozenNorm | None, like: Tensor
-) -> Float[Tensor, "d_model out"] | None:
-    """What rows are multiplied with: the projection, before the normalisation that follows."""
-    if onto is None:
-        return None
-    d_model = cache.model.cfg.d_model
+def _reads(onto: Projection, like: Stack, ln: FrozenNorm | None) -> Float[Tensor, "out d_model"]:
+    """The directions that rows are multiplied with, as they are before the normalisation."""
+    d_model = like.shape[-1]
     if not isinstance(onto, Tensor) or onto.ndim not in (1, 2) or onto.shape[0] != d_model:
         shape = tuple(onto.shape) if isinstance(onto, Tensor) else type(onto).__name__
         raise ConfigError(
             f"project_output_onto is a tensor [d_model] or [d_model, out] with d_model={d_model}, "
             f"and not {shape}."
         )
-    return _carried(ln, onto.detach().to(like).reshape(d_model, -1))
+    directions = onto.detach().to(like).reshape(d_model, -1).T
+    return ln.carry_back(directions) if ln else directions
 
 
-def _carried(norm: FrozenNorm | None, columns: Tensor) -> Float[Tensor, "d_model out"]:
-    return norm.carry_back(columns.T).T if norm else columns
-
-
-def _finish(norm: FrozenNorm, rows: Tensor, columns: Tensor | None) -> None:
-    if columns is None:
+def _finish(norm: FrozenNorm, rows: Tensor, reads: Tensor | None) -> None:
+    if reads is None:
         norm.apply_(rows)
     else:
         rows.div_(norm.scale.to(rows))

@@ -1,4 +1,4 @@
-"""Say, as types, what an analysis asks of a cache and of the model behind it.
+"""Say, as types, what an analysis asks of a cache and of the model behind it, and what it gives.
 
 `ActivationCache` and `HookedTransformer` satisfy them, and so may any decoder: one whose
 normalisations do not centre, whose blocks have no MLP, whose attention shares keys among heads, or
@@ -13,14 +13,41 @@ has a normalisation behind it. What a model has is read off `hook_dict`: a block
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable, Iterator, Mapping
+from typing import (
+    Any,
+    Concatenate,
+    Literal,
+    ParamSpec,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    overload,
+    runtime_checkable,
+)
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-__all__ = ["AttentionWeights", "Cached", "MLPWeights", "Model", "Norm", "Shape"]
+__all__ = [
+    "Analysis",
+    "AttentionWeights",
+    "Cached",
+    "Labelled",
+    "MLPWeights",
+    "Method",
+    "Model",
+    "Norm",
+    "Shape",
+    "gives_labels",
+]
+
+Options = ParamSpec("Options")
+Rows = TypeVar("Rows")
+RowsGiven = TypeVar("RowsGiven", covariant=True)
+Labelled: TypeAlias = tuple[Rows, list[str]]
+"""With `return_labels=True`: the rows, and a name for each of them."""
 
 
 @runtime_checkable
@@ -99,3 +126,44 @@ class Cached(Protocol):
     def __getitem__(self, address: Any, /) -> Tensor: ...
 
     def __iter__(self) -> Iterator[str]: ...
+
+
+@runtime_checkable
+class Method(Protocol[Options, RowsGiven]):
+    """An analysis as a method of a cache: `return_labels=True` also gives the labels."""
+
+    @overload
+    def __call__(
+        self, *args: Any, return_labels: Literal[True], **options: Any
+    ) -> Labelled[RowsGiven]: ...
+
+    @overload
+    def __call__(self, *args: Options.args, **options: Options.kwargs) -> RowsGiven: ...
+
+
+@runtime_checkable
+class Analysis(Protocol[Options, RowsGiven]):
+    """An analysis as a function of a cache, and as what a class binds as its method."""
+
+    @overload
+    def __call__(
+        self, cache: Cached, /, *args: Any, return_labels: Literal[True], **options: Any
+    ) -> Labelled[RowsGiven]: ...
+
+    @overload
+    def __call__(
+        self, cache: Cached, /, *args: Options.args, **options: Options.kwargs
+    ) -> RowsGiven: ...
+
+    def __get__(self, cache: Any, owner: Any, /) -> Method[Options, RowsGiven]: ...
+
+
+def gives_labels(
+    function: Callable[Concatenate[Cached, Options], Rows | Labelled[Rows]],
+) -> Analysis[Options, Rows]:
+    """The function itself. A type checker learns what it gives with labels, and what without.
+
+    So an analysis writes its signature once. Where labels are asked for, the types of the other
+    arguments are not checked.
+    """
+    return function  # type: ignore[return-value]

@@ -12,49 +12,27 @@ that you hand in stays with that stack. Weights come there as copies, and the mo
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, TypeAlias, overload
+from typing import Final, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from minicache.analysis.frozen_norm import FrozenNorm, GivenStack, Stack, fit, normalise
-from minicache.analysis.protocols import Cached
-from minicache.errors import ConfigError, UnknownActivationError, shown
-from minicache.names import axes_of, stream_place
+from minicache.analysis.protocols import Cached, Labelled, gives_labels
+from minicache.errors import ConfigError, shown
+from minicache.names import AXES, stream_place
 from minicache.slices import Slice, SliceInput
 
 __all__ = ["accumulated_resid", "apply_ln_to_stack", "decompose_resid"]
 
-Labelled: TypeAlias = tuple[Stack, list[str]]
-"""With `return_labels=True`: the stack, and a name for each of its rows."""
+OF_STREAM: Final = tuple(
+    f"hook_{act}" for acts in AXES.values() for act, axes in acts.items() if axes == "pos d_model"
+)
+"""How the names of activations of the stream's shape end."""
 
 
-@overload
-def accumulated_resid(
-    cache: Cached,
-    layer: int | None = None,
-    incl_mid: bool = False,
-    apply_ln: bool = False,
-    pos_slice: Slice | SliceInput = None,
-    mlp_input: bool = False,
-    return_labels: Literal[False] = False,
-) -> Stack: ...
-
-
-@overload
-def accumulated_resid(
-    cache: Cached,
-    layer: int | None = None,
-    incl_mid: bool = False,
-    apply_ln: bool = False,
-    pos_slice: Slice | SliceInput = None,
-    mlp_input: bool = False,
-    *,
-    return_labels: Literal[True],
-) -> Labelled: ...
-
-
+@gives_labels
 def accumulated_resid(
     cache: Cached,
     layer: int | None = None,
@@ -63,7 +41,7 @@ def accumulated_resid(
     pos_slice: Slice | SliceInput = None,
     mlp_input: bool = False,
     return_labels: bool = False,
-) -> Stack | Labelled:
+) -> Stack | Labelled[Stack]:
     """The stream itself, as it stood at each place up to `layer`. Each row is a whole state.
 
     With `apply_ln` at the last place, each state goes through the final LayerNorm with statistics
@@ -103,37 +81,11 @@ def accumulated_resid(
     if apply_ln and place == n_layers:
         stack = normalise(cache.model.mod_dict["ln_final"], stack)
     elif apply_ln:
-        stack = FrozenNorm.on_run(cache, norm_at(cache, place, mlp_input), pos_slice).apply_(stack)
+        stack = norm_reading(cache, place, pos_slice, mlp_input).apply_(stack)
     return (stack, list(parts)) if return_labels else stack
 
 
-@overload
-def decompose_resid(
-    cache: Cached,
-    layer: int | None = None,
-    mlp_input: bool = False,
-    mode: Literal["all", "mlp", "attn"] = "all",
-    apply_ln: bool = False,
-    pos_slice: Slice | SliceInput = None,
-    incl_embeds: bool = True,
-    return_labels: Literal[False] = False,
-) -> Stack: ...
-
-
-@overload
-def decompose_resid(
-    cache: Cached,
-    layer: int | None = None,
-    mlp_input: bool = False,
-    mode: Literal["all", "mlp", "attn"] = "all",
-    apply_ln: bool = False,
-    pos_slice: Slice | SliceInput = None,
-    incl_embeds: bool = True,
-    *,
-    return_labels: Literal[True],
-) -> Labelled: ...
-
-
+@gives_labels
 def decompose_resid(
     cache: Cached,
     layer: int | None = None,
@@ -143,7 +95,7 @@ def decompose_resid(
     pos_slice: Slice | SliceInput = None,
     incl_embeds: bool = True,
     return_labels: bool = False,
-) -> Stack | Labelled:
+) -> Stack | Labelled[Stack]:
     """The stream at a place as a stack of parts: the embeddings, and what each layer wrote.
 
     A row is exactly what its component added to the stream, its output bias (b_O, b_out) included.
@@ -179,7 +131,7 @@ def decompose_resid(
     parts = {label: name for label, name in parts.items() if name in cache.model.hook_dict}
     stack = stack_entries(cache, parts.values(), pos_slice)
     if apply_ln:
-        stack = FrozenNorm.on_run(cache, norm_at(cache, place, mlp_input), pos_slice).apply_(stack)
+        stack = norm_reading(cache, place, pos_slice, mlp_input).apply_(stack)
     return (stack, list(parts)) if return_labels else stack
 
 
@@ -242,6 +194,13 @@ def norm_at(cache: Cached, place: int, mlp_input: bool = False) -> str:
     return f"blocks.{place}.{'ln2' if mlp_input else 'ln1'}"
 
 
+def norm_reading(
+    cache: Cached, place: int, pos_slice: Slice | SliceInput, mlp_input: bool = False
+) -> FrozenNorm:
+    """The normalisation that reads the stream at a place, as it was on this run."""
+    return FrozenNorm.on_run(cache, norm_at(cache, place, mlp_input), pos_slice)
+
+
 def stream_at(cache: Cached, place: int) -> Float[Tensor, "*batch pos d_model"]:
     """The stream itself before a block, or after the last."""
     last = place == cache.model.cfg.n_layers
@@ -252,17 +211,7 @@ def stack_entries(cache: Cached, names: Iterable[str], pos_slice: Slice | SliceI
     """Stack entries of the stream's shape, at the positions asked for. No names: an empty stack."""
     positions = Slice.of(pos_slice)
     rows = [positions.apply(cache[name], dim=-2) for name in names]
-    return torch.stack(rows) if rows else empty_stack(cache, 0, positions)
-
-
-def empty_stack(cache: Cached, components: int, positions: Slice) -> Stack:
-    """Unfilled memory for a stack, of the shape, dtype and device that the cache's stream has."""
-    sample = positions.apply(cache[next(filter(_is_stream, cache), "hook_embed")], dim=-2)
-    return sample.new_empty((components, *sample.shape))
-
-
-def _is_stream(name: str) -> bool:
-    try:
-        return axes_of(name) == ("pos", "d_model")
-    except UnknownActivationError:
-        return False
+    if rows:
+        return torch.stack(rows)
+    sample = next((name for name in cache if name.endswith(OF_STREAM)), "hook_embed")
+    return torch.stack([positions.apply(cache[sample], dim=-2)])[:0]

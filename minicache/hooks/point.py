@@ -141,7 +141,7 @@ class HookPoint(nn.Module):
     def __getstate__(self) -> dict[str, Any]:
         """For pickle and deepcopy: without the hooks of blocks, which belong to their runs."""
         of_model = {
-            name: [attached for attached in getattr(self, name) if attached.block is None]
+            name: [attached for attached in getattr(self, name).copy() if attached.block is None]
             for name in ("fwd_hooks", "bwd_hooks")
         }
         return {**self.__dict__, **of_model}
@@ -184,7 +184,9 @@ class HookPoint(nn.Module):
 
 
 def _acting(hooks: list[Attached]) -> list[Attached]:
-    return [attached for attached in hooks if attached.acts_here()] if hooks else hooks
+    # Of a copy: another thread may take its hooks off meanwhile, and a list that shrinks under a
+    # loop skips an entry.
+    return [attached for attached in hooks.copy() if attached.acts_here()] if hooks else hooks
 
 
 def _apart(tensor: Tensor) -> Tensor:

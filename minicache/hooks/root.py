@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from minicache.errors import (
-    BatchSizeError,
     GradientError,
     HookError,
     UnknownActivationError,
@@ -31,7 +30,7 @@ from minicache.hooks.point import (
     check_hook,
 )
 from minicache.names import pos_axis
-from minicache.slices import Slice, SliceInput
+from minicache.slices import Slice, SliceInput, only_item
 from minicache.storage import usable_device
 
 __all__ = ["HookFunction", "HookPoint", "HookedRootModule", "NamesFilter"]
@@ -215,20 +214,15 @@ class HookedRootModule(nn.Module):
         place = None if device is None else usable_device(device)
 
         def keep(tensor: Tensor, hook: HookPoint, suffix: str = "") -> None:
-            kept = tensor.detach()
+            name, kept = hook.name or "", tensor.detach()
             if place is not None:
                 kept = kept.to(place)
             if remove_batch_dim:
-                if kept.ndim == 0 or kept.shape[0] != 1:
-                    raise BatchSizeError(
-                        f"remove_batch_dim=True needs a batch of 1, and {hook.name!r} has shape "
-                        f"{tuple(kept.shape)}. Run one item, or keep the batch axis."
-                    )
-                kept = kept[0]
-            axis = pos_axis(hook.name or "")
+                kept = only_item(name, kept)
+            axis = pos_axis(name)
             if positions.mode != "identity" and kept.ndim >= -axis:
                 kept = positions.apply(kept, dim=axis)
-            store[f"{hook.name}{suffix}"] = kept
+            store[f"{name}{suffix}"] = kept
 
         def keep_grad(tensor: Tensor, hook: HookPoint) -> None:
             keep(tensor, hook, "_grad")
