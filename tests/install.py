@@ -126,25 +126,48 @@ def test_classrooms_commands_install_and_grade(tmp_path):
     assert summary.read_text().count("| passed |") == len(EXERCISES)
 
 
-@pytest.mark.timeout(1200)  # torch is installed, twice
-@pytest.mark.parametrize("beside", ["clone", "wheel"])
-def test_a_notebook_installs_what_it_needs(tmp_path, beside):
-    """In a folder with a copy of the repository in it, or a wheel of it, and nothing else."""
-    place, venv = tmp_path / "downloads", tmp_path / "jupyter"
-    place.mkdir()
-    shell(f"python3 -m venv {venv}", place, bare())
+@pytest.fixture
+def jupyter(tmp_path):
+    """A new environment with Jupyter's kernel in it, and nothing else."""
+    shell(f"python3 -m venv {tmp_path}/jupyter", tmp_path, bare())
     pins = f"-c {ROOT}/constraints.txt"
-    shell(f"pip install {pins} ipykernel nbclient nbformat", place, bare(venv))
-    clone = tmp_path / "clone"
-    shutil.copytree(ROOT, clone, ignore=shutil.ignore_patterns(".*", "*.egg-info", "build"))
-    if beside == "wheel":  # and torch, as Colab has it
-        shell(f"pip wheel -q --no-deps -w {place} {clone}", place, bare(venv))
-        shell(f"pip install {pins} torch", place, bare(venv))
-    else:
-        clone.rename(place / "clone")
-    page = (ROOT / "lessons" / "08_finding.md").read_text()  # one with a picture
-    (place / "page.ipynb").write_text(json.dumps(lesson.Lesson("page", page).notebook()))
-    shell("jupyter execute --inplace page.ipynb", place, bare(venv))
-    _, *cells = nbformat.read(place / "page.ipynb", as_version=4).cells
+    shell(f"pip install {pins} ipykernel nbclient nbformat", tmp_path, bare(tmp_path / "jupyter"))
+    return bare(tmp_path / "jupyter")
+
+
+@pytest.fixture
+def clone(tmp_path):
+    place = tmp_path / "a clone"  # with a space, as in many a home
+    shutil.copytree(ROOT, place, ignore=shutil.ignore_patterns(".*", "*.egg-info", "build"))
+    return place
+
+
+def write_notebook(folder: Path, page: str) -> None:
+    text = (ROOT / "lessons" / f"{page}.md").read_text()
+    (folder / f"{page}.ipynb").write_text(json.dumps(lesson.Lesson(page, text).notebook()))
+
+
+@pytest.mark.timeout(1200)  # torch is installed
+def test_a_notebook_beside_a_clone_installs_what_it_needs(tmp_path, clone, jupyter):
+    write_notebook(tmp_path, "08_finding")  # one with a picture
+    execute = "jupyter execute --inplace --timeout=900 08_finding.ipynb"
+    shell(execute, tmp_path, jupyter)
+    _, *cells = nbformat.read(tmp_path / "08_finding.ipynb", as_version=4).cells
     shown = [output for cell in cells for output in cell.get("outputs", [])]
     assert any("image/png" in output.get("data", {}) for output in shown)
+
+
+@pytest.mark.timeout(2400)  # torch is installed, and every lesson runs
+def test_every_notebook_runs_in_an_empty_folder_with_only_a_wheel_beside_it(
+    tmp_path, clone, jupyter
+):
+    shell(f"pip wheel -q --no-deps -w {tmp_path} .", clone, jupyter)
+    shutil.rmtree(clone)
+    [wheel] = tmp_path.glob("minicache-*.whl")
+    pages = sorted(page.stem for page in (ROOT / "lessons").glob("[0-9]*.md"))
+    (tmp_path / "notebooks").mkdir()
+    for page in pages:
+        write_notebook(tmp_path / "notebooks", page)
+    script = ROOT / "lessons" / "_site" / "run_notebooks.py"
+    said = shell(f"python {script} . --timeout 900 --beside {wheel}", tmp_path, jupyter)
+    assert re.findall(r"(\w+): \d+ cells run", said) == pages

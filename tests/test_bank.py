@@ -89,6 +89,8 @@ def test_the_bank_is_large_enough_and_the_hints_are_three(exercise):
 def test_every_right_variant_has_full_marks(exercise, file):
     result = graded(exercise, file)
     assert result.status == "passed", feedback(result)
+    wraps = any("minicache's own" in note for note in result.notes)
+    assert file.stem == "right_minicache" or not wraps, result.notes
 
 
 @pytest.mark.parametrize(("exercise", "edit"), WRONG, ids=name)

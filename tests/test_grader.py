@@ -138,6 +138,35 @@ def test_a_partly_written_answer_is_told_what_is_missing(tmp_path):
     assert "mix-up" not in told
 
 
+SET_UP = "super().__init__()\n"
+UNSET = {  # answers without a super().__init__() in time, and the line that is shown
+    "forgotten": (SOLUTION.replace(SET_UP, "pass\n"), "def __init__(self):"),
+    "not called": (SOLUTION.replace(SET_UP, "super().__init__\n"), "def __init__(self):"),
+    "too late": (
+        SOLUTION.replace(SET_UP, "self.part = nn.Identity(); super().__init__()\n"),
+        "self.part = nn.Identity(); super().__init__()",
+    ),
+}
+
+
+@pytest.mark.parametrize(("code", "line"), UNSET.values(), ids=UNSET)
+def test_a_forgotten_super_init_is_named_with_the_learners_own_line(code, line, tmp_path):
+    answer = tmp_path / "answer.py"
+    answer.write_text(code)
+    told = " ".join(feedback(grade(FIRST, answer)).split())
+    assert "`HookPoint.__init__` has not called `super().__init__()`" in told
+    assert f"at your line {code[: code.index(line)].count(chr(10)) + 1}: {line}" in told
+    assert "_backward_hooks" not in told
+
+
+def test_an_attribute_that_is_missing_from_a_module_that_is_set_up_is_named_as_ever(tmp_path):
+    answer = tmp_path / "answer.py"
+    answer.write_text(SOLUTION.replace("self.hooks.append", "self.hook.append"))
+    told = feedback(grade(FIRST, answer))
+    assert "no attribute 'hook'" in told
+    assert "super()" not in told
+
+
 def test_a_file_that_is_no_text_is_told(tmp_path):
     answer = tmp_path / "answer.py"
     answer.write_bytes(b"\xff\xfe\x00")

@@ -8,6 +8,7 @@ import importlib.util
 import json
 import math
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def load(name):
         sys.path.remove(str(FOLDER))
 
 
-lesson = load("lesson")
+lesson, notebooks = load("lesson"), load("notebooks")
 PAGES = sorted((ROOT / "lessons").glob("*.md"))
 
 
@@ -156,11 +157,60 @@ def test_every_lesson_gives_a_valid_notebook_with_the_install_cell_first():
     for file in PAGES:
         notebook = lesson.Lesson(file.stem, file.read_text()).notebook()
         nbformat.validate(notebook)
-        assert "%pip install" in notebook["cells"][0]["source"]
+        assert "is_ours" in notebook["cells"][0]["source"]
         assert notebook["metadata"]["kernelspec"]["language"] == "python"
         drawn = "matplotlib inline" in notebook["cells"][0]["source"]
         code = "".join(c["source"] for c in notebook["cells"][1:] if c["cell_type"] == "code")
         assert drawn == bool(re.search(r"\bplots\b|matplotlib", code))
+
+
+def run_first_cell(folder, *, needed=()):
+    """As a kernel does in which nothing is installed."""
+    cell = notebooks.FIRST_CELL.replace("NEEDED = []", f"NEEDED = {list(needed)}")
+    code = f"{cell}\nimport minicache\nprint(minicache.__file__)"
+    command = [sys.executable, "-S", "-c", code]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+def lay_a_copy(folder):
+    (folder / "minicache" / "hooks").mkdir(parents=True)
+    for name in ("__init__.py", "hooks/root.py"):
+        (folder / "minicache" / name).touch()
+
+
+def test_a_notebook_that_finds_no_minicache_says_what_to_put_where(tmp_path):
+    said = run_first_cell(tmp_path).stderr.splitlines()[-1]
+    assert f"there is none in {tmp_path}" in said
+    assert "pip wheel --no-deps ." in said
+    (tmp_path / "minicache").mkdir()  # another project's
+    (tmp_path / "minicache" / "__init__.py").touch()
+    assert f"there is none in {tmp_path}" in run_first_cell(tmp_path).stderr
+
+
+@pytest.mark.parametrize("place", [".", "a copy of it", ".."])
+def test_a_notebook_finds_a_copy_of_the_repository_near_it(tmp_path, place):
+    (tmp_path / "here").mkdir()
+    lay_a_copy(tmp_path / "here" / place)
+    done = run_first_cell(tmp_path / "here")
+    assert done.returncode == 0, done.stderr
+    found = Path(done.stdout.strip()).resolve()
+    assert found == (tmp_path / "here" / place / "minicache" / "__init__.py").resolve()
+
+
+def test_a_notebook_says_what_could_not_be_installed(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    lay_a_copy(tmp_path)
+    done = run_first_cell(tmp_path, needed=["there_is_none"])
+    assert "This did not work: python -m pip install --quiet there_is_none" in done.stderr
+    assert "No matching distribution" in done.stderr
+
+
+def test_jupyter_shows_a_first_cells_error_as_a_sentence_without_a_traceback():
+    begin = notebooks.FIRST_CELL.split("def is_ours")[0]
+    code = f"{begin}raise NotReadyError('Put a wheel here.')"
+    command = [sys.executable, "-m", "IPython", "--colors=NoColor", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.stdout + done.stderr).strip() == "Put a wheel here."
 
 
 def test_every_documented_installation_is_pinned_and_of_this_folder():

@@ -25,7 +25,7 @@ from exercises.grader.bank import HOME, exercises_in, grade, load
 from exercises.grader.plugin import OPTIONS
 from exercises.grader.report import feedback
 from exercises.grader.variants import edited
-from exercises.grader.wrappers import OWN, find_own
+from exercises.grader.wrappers import find_own, rule
 from tests.test_grader import (
     FIRST,
     OTHERS,
@@ -529,8 +529,19 @@ def test_an_answer_that_uses_other_parts_of_minicache_is_no_wrapper():
 
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
+def test_each_task_ends_with_what_of_minicache_may_be_used(exercise):
+    task = ast.get_docstring(ast.parse(exercise.stub.read_text()))
+    assert task.splitlines()[-2:] == ["", rule(exercise.name)]
+
+
+def test_the_rule_names_each_thing_once_and_says_all_where_there_is_none():
+    assert rule("ex03_run_with_cache").endswith("its own `run_with_cache` or `get_caching_hooks`.")
+    assert rule("ex08_autodiff_scope") == "You may use all of minicache."
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
 def test_a_reference_is_no_wrapper_and_what_is_watched_for_is_there(exercise):
-    assert exercise.name not in OWN or find_own(exercise.name)[1] is not None
+    assert all(callable(own) for _, own in find_own(exercise.name))
     result = grade(exercise, exercise.folder / "meta" / "solution.py", wrappers=False)
     assert result.status == "passed"
     assert result.notes == ()
@@ -551,6 +562,71 @@ def test_a_wrapper_is_noticed_however_it_is_written(tmp_path, code):
     answer.write_text(code)
     assert grade(EXERCISES[3], answer, wrappers=False).score == 0
     assert any("minicache's own" in note for note in grade(EXERCISES[3], answer).notes)
+
+
+WHOLE_OR_NEARLY = {  # by exercise: an answer, and what of minicache's own it leans on
+    3: (
+        """
+def run_with_cache(model, tokens, names_filter=None):
+    cache, fwd_hooks, _ = model.get_caching_hooks(names_filter)
+    with model.hooks(fwd_hooks):
+        return model(tokens), cache
+""",
+        "get_caching_hooks",
+    ),
+    12: (
+        """
+from minicache.analysis.frozen_norm import FrozenNorm
+def apply_ln(parts, scale, weight):
+    return FrozenNorm(weight, 0 * weight, scale).apply(parts)
+""",
+        "FrozenNorm",
+    ),
+}
+
+
+@pytest.mark.parametrize("number", WHOLE_OR_NEARLY)
+def test_an_answer_that_leans_on_nearly_the_whole_is_a_wrapper_too(number, tmp_path):
+    code, own = WHOLE_OR_NEARLY[number]
+    (tmp_path / "answer.py").write_text(code)
+    result = grade(EXERCISES[number - 1], tmp_path / "answer.py")
+    assert result.status == "passed"
+    assert f"minicache's own `{own}`" in result.notes[-1]
+
+
+@pytest.mark.parametrize(("number", "asked"), [(2, "hooks"), (12, "apply_ln")])
+def test_an_answer_that_imports_itself_from_earlier_is_a_wrapper(number, asked, tmp_path):
+    answer = tmp_path / f"{name(number)}.py"
+    answer.write_text(f"from exercises.earlier import {asked}\n")
+    result = grade(EXERCISES[number - 1], answer, find=lambda exercise: answer)
+    assert result.status == "passed"
+    assert f"minicache's own `{asked}`" in result.notes[-1]
+
+
+def test_an_answer_with_another_context_manager_of_its_own_is_no_wrapper(tmp_path):
+    """All that `contextmanager` makes shares its code with minicache's `hooks`."""
+    answer = tmp_path / "answer.py"
+    answer.write_text("""
+from contextlib import ExitStack, contextmanager
+
+@contextmanager
+def attached(point, hook):
+    ticket = point.attach(hook, "fwd", False, False)
+    try:
+        yield
+    finally:
+        point.detach(ticket)
+
+@contextmanager
+def hooks(model, fwd_hooks):
+    pairs = [(model.hook_dict[name], hook) for name, hook in fwd_hooks]
+    with ExitStack() as stack:
+        for point, hook in pairs:
+            stack.enter_context(attached(point, hook))
+        yield model
+""")
+    result = grade(EXERCISES[1], answer, wrappers=False)
+    assert (result.status, result.notes) == ("passed", ())
 
 
 # The instructors' pages

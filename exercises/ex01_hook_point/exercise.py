@@ -15,6 +15,8 @@ input on. Functions attached to it see the tensor on its way, and may put anothe
     tensor([2., 2.])
 
 How you store the hooks is free. Run `pytest exercises -k hook_point` as often as you like.
+
+You may use all of minicache, but not its own `HookPoint`.
 """
 
 from torch import Tensor, nn

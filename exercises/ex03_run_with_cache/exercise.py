@@ -18,6 +18,8 @@
     >>> logits, cache = run_with_cache(model, tokens, lambda name: name.endswith("pattern"))
 
 You have `model.hook_dict` and `with model.hooks([(name, hook), ..]):` from exercise 2.
+
+You may use all of minicache, but not its own `run_with_cache` or `get_caching_hooks`.
 """
 
 

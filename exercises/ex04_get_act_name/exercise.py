@@ -18,6 +18,8 @@ Nobody wants to type `blocks.3.attn.hook_q`. Please write the function that expa
     'blocks.0.attn.hook_z'
 
 You may use the tables or write your own.
+
+You may use all of minicache, but not its own `get_act_name`.
 """
 
 # Which activations live where in a block. Those at "" are the block's own.

@@ -18,6 +18,8 @@ than a key. Please write the part that finds out what is meant.
     True
 
 Subclasses of the exceptions are fine, and so are any other methods.
+
+You may use all of minicache, but not its own `ActivationCache`.
 """
 
 from collections.abc import Mapping

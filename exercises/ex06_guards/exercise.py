@@ -16,6 +16,8 @@ returns None.
     torch.Size([5, 8])
 
 The messages are yours to word.
+
+You may use all of minicache, but not its own `remove_batch_dim`.
 """
 
 

@@ -18,6 +18,8 @@ any axis, so that nobody else has to.
 Every tensor is at least one-dimensional, and keeps its dtype. Every `what` fits its axis. That is,
 where the axis has n entries: an int is from -n to n - 1, an int in a list from 0 to n - 1, there
 are n bools, and something is taken.
+
+You may use all of minicache, but not its own `Slice`.
 """
 
 from torch import Tensor

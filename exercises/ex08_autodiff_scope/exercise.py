@@ -17,6 +17,8 @@ scope that gives back what it found.
     False
 
 A class, a `contextmanager`, one of torch's own: all are fine.
+
+You may use all of minicache.
 """
 
 from contextlib import contextmanager

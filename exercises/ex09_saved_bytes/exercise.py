@@ -17,6 +17,8 @@ backward pass of that call:
     400
 
 Let `pack` return `tensor.detach()`: if it returned the tensor, the graph would hold itself.
+
+You may use all of minicache, but not its own `saved_for_backward`.
 """
 
 import torch

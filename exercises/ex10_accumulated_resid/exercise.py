@@ -16,6 +16,8 @@ The residual stream grows from block to block. Please stack it as it stood at ea
 
 You have `cache["resid_pre", 0]`, `cache["resid_post", 1]`, `cache["scale", 1, "ln1"]`,
 `cache["ln_final.hook_scale"]`, `cache.model.cfg.n_layers` and `cache.model.blocks[1].ln1.w`.
+
+You may use all of minicache, but not its own `accumulated_resid`.
 """
 
 import torch

@@ -19,6 +19,8 @@ here is its list of terms. Please make it.
 
 You have `cache["embed"]`, `cache["pos_embed"]`, `cache["attn_out", 0]` and `cache["mlp_out", 0]`.
 What a layer wrote includes its output bias already.
+
+You may use all of minicache, but not its own `decompose_resid`.
 """
 
 import torch

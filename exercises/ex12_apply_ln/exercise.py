@@ -15,6 +15,8 @@ result. Please compute the shares.
     >>> shares = apply_ln(cache.decompose_resid(), cache["ln_final.hook_scale"], ln.w)
     >>> torch.allclose(shares.sum(0) + ln.b, ln(cache["resid_post", -1]))
     True
+
+You may use all of minicache, but not its own `apply_ln_to_stack` or `FrozenNorm`.
 """
 
 

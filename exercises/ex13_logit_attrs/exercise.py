@@ -18,6 +18,8 @@ that really came next.
 
 You have `model.W_U` [d_model, d_vocab], `model.b_U` [d_vocab], `model.ln_final.w` and
 `model.ln_final.b`. Your exercise 12 may serve: `from exercises.earlier import apply_ln`.
+
+You may use all of minicache, but not its own `logit_attrs` or `logit_constant`.
 """
 
 

@@ -20,6 +20,8 @@ A product is associative: carry the direction back to the heads instead, and mee
 
     >>> head_attribution(z, W_O, b_O, directions, scale, weight).shape   # 2 layers of 3 heads
     torch.Size([7, 2, 5])
+
+You may use all of minicache, but not its own `head_logit_attrs`.
 """
 
 import torch

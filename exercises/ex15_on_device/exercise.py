@@ -18,6 +18,8 @@ write this function so that it runs anywhere.
 
 The checks use a simulated accelerator, a device called `accel`, which refuses to meet CPU tensors
 as a GPU does. Nothing in your code needs to know its name.
+
+You may use all of minicache.
 """
 
 import torch

@@ -21,6 +21,8 @@ same phrase again. At a word of the second phrase, an induction head looks at th
 
 z is [batch, pos, head, d_head], at the hook point `blocks.1.attn.hook_z`. Try it: which heads score
 high? Take one away, then all of them. Are you surprised?
+
+You may use all of minicache, but not its own `induction_score`.
 """
 
 import torch

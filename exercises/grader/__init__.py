@@ -11,7 +11,9 @@ How an exercise is written
 
 `exercise.py` is the task as its docstring, then a stub. Say exactly what counts: whatever the task
 leaves open, the checks allow. "Leave what you are given as it was" holds for every exercise and is
-said in the README; do not say it again.
+said in the README; do not say it again. The docstring's last line, after a blank one, says what of
+minicache may be used: `rule` in `wrappers.py` gives the sentence, from what `OWN` lists there. Add
+the exercise to `OWN` if minicache has what it asks for, as a whole or nearly.
 
 `meta/solution.py` is the reference, short. `meta/right_*.py` are right answers in other forms.
 

@@ -178,7 +178,7 @@ def grade(
     if fingerprint(code) == record["stub"]:
         return Result(exercise, "not started", nothing)
     try:
-        earlier = _earlier(code, limit, find) if find else {}
+        earlier = _earlier(exercise, code, limit, find) if find else {}
         sighting = watch(exercise.folder / "test_exercise.py", answer, limit, earlier)
         if not sighting.broken:
             judged = _judged(exercise, record, sighting)
@@ -189,11 +189,13 @@ def grade(
     return Result(exercise, "not graded", nothing, problem=f"{OURS}\n{broken}")
 
 
-def _earlier(code: str, limit: float, find: Callable[[Exercise], Path]) -> dict[str, str]:
+def _earlier(
+    exercise: Exercise, code: str, limit: float, find: Callable[[Exercise], Path]
+) -> dict[str, str]:
     """The files of earlier answers that this code imports, as far as they pass."""
     files = {}
     for name, (folder, _) in FROM.items():
-        asked = "exercises.earlier" in code and name in code
+        asked = "exercises.earlier" in code and name in code and folder != exercise.name
         if asked and (HOME / folder).is_dir():  # a copy may hold some exercises only
             before = load(HOME / folder)
             file = find(before).absolute()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import builtins
+import linecache
 import math
 import re
 import traceback
@@ -17,7 +18,7 @@ from reprlib import Repr
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 __all__ = ["MissingError", "Observation", "describe", "differs", "numbers", "observe", "raised"]
 
@@ -54,6 +55,12 @@ def raised(error: BaseException, answer_file: str) -> Observation:
     code = (code or "").strip()
     classes = [kind.__name__ for kind in type(error).__mro__]
     message = str(told).strip().partition("\n")[0][:200]
+    if (module := _not_set_up(error)) is not None:
+        message = (
+            f"`{module.__name__}.__init__` has not called `super().__init__()`. An nn.Module needs "
+            "that before anything else."
+        )
+        number, code = (number, code) if lines else _line_of_init(module, answer_file)
     return {
         "kind": "raised",
         "classes": classes,
@@ -64,6 +71,27 @@ def raised(error: BaseException, answer_file: str) -> Observation:
         "own": innermost == answer_file and bool(re.search(r"\b(raise|assert)\b", code)),
         "line": number and f"{number}:  {code[:100]}",
     }
+
+
+def _not_set_up(error: BaseException) -> type[nn.Module] | None:
+    """The class of the nn.Module that this error is about, if nothing has set that module up.
+
+    torch says only that one of its own attributes is missing, in a line of its own.
+    """
+    if isinstance(error, AttributeError):
+        for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
+            thing = frame.f_locals.get("self")
+            if issubclass(type(thing), nn.Module) and "_modules" not in vars(thing):
+                return type(thing)
+    return None
+
+
+def _line_of_init(module: type[nn.Module], answer_file: str) -> tuple[int | None, str]:
+    """Where a class of the learner's file begins its `__init__`, and that line."""
+    code = getattr(module.__init__, "__code__", None)
+    if code is None or code.co_filename != answer_file:  # written by a decorator
+        return None, ""
+    return code.co_firstlineno, linecache.getline(answer_file, code.co_firstlineno).strip()
 
 
 def _plain(value: Any, axes: list[str]) -> Observation:

@@ -1,7 +1,8 @@
 """Notice an answer that only calls minicache's own: by what is called, not by what is written.
 
-All of minicache may be used in an answer. One that calls the very thing that its task asks for is
-right, and is told that it does: `--no-wrappers` gives it no points.
+All of minicache may be used in an answer, but not its own of what the task asks for. `OWN` says
+what that is, the task says it in a sentence (`rule`), and an answer that uses it is told. It has
+its points nevertheless, unless an instructor grades with `--no-wrappers`.
 """
 
 from __future__ import annotations
@@ -13,66 +14,109 @@ from importlib import import_module
 from types import CodeType, FrameType, FunctionType
 from typing import Any
 
-__all__ = ["OWN", "calls_of_own", "find_own"]
+from exercises.earlier import FROM
 
-# By exercise: the name that the task asks for, and where minicache has it.
-OWN = {
+__all__ = ["OWN", "calls_of_own", "find_own", "rule"]
+
+# By exercise: the name that the task asks for, then where minicache has that, as a whole or nearly.
+OWN: dict[str, tuple[str, ...]] = {
     "ex01_hook_point": ("HookPoint", "minicache.hooks.point:HookPoint"),
-    "ex02_hooks_context": ("hooks", "minicache.model.transformer:HookedTransformer.hooks"),
+    "ex02_hooks_context": ("hooks", "minicache.hooks.root:HookedRootModule.hooks"),
     "ex03_run_with_cache": (
         "run_with_cache",
+        "minicache.hooks.root:HookedRootModule.run_with_cache",
         "minicache.model.transformer:HookedTransformer.run_with_cache",
+        "minicache.hooks.root:HookedRootModule.get_caching_hooks",
     ),
     "ex04_get_act_name": ("get_act_name", "minicache.names:get_act_name"),
     "ex05_getitem": ("Cache", "minicache.cache:ActivationCache"),
     "ex06_guards": ("remove_batch_dim", "minicache.cache:ActivationCache.remove_batch_dim"),
-    "ex07_slices": ("Slice", "minicache.slices:Slice"),
+    "ex07_slices": ("take", "minicache.slices:Slice"),
     "ex09_saved_bytes": ("saved_bytes", "minicache.memory.saved:saved_for_backward"),
     "ex10_accumulated_resid": (
         "accumulated_resid",
         "minicache.analysis.residual:accumulated_resid",
     ),
     "ex11_decompose_resid": ("decompose_resid", "minicache.analysis.residual:decompose_resid"),
-    "ex12_apply_ln": ("apply_ln", "minicache.analysis.residual:apply_ln_to_stack"),
-    "ex13_logit_attrs": ("logit_attrs", "minicache.analysis.attribution:logit_attrs"),
+    "ex12_apply_ln": (
+        "apply_ln",
+        "minicache.analysis.residual:apply_ln_to_stack",
+        "minicache.analysis.frozen_norm:FrozenNorm",
+    ),
+    "ex13_logit_attrs": (
+        "logit_attrs",
+        "minicache.analysis.attribution:logit_attrs",
+        "minicache.analysis.attribution:logit_constant",
+    ),
     "ex14_head_attribution": (
-        "head_logit_attrs",
+        "head_attribution",
         "minicache.analysis.attribution:head_logit_attrs",
     ),
+    "ex16_induction": ("induction_scores", "minicache.analysis.heads:induction_score"),
 }
 
 
-def find_own(exercise: str) -> tuple[str, Any]:
-    """The name that the task asks for, and minicache's own of it; ("", None) where it has none."""
-    asked, place = OWN.get(exercise, ("", ""))
-    if not place:
-        return "", None
+def rule(exercise: str) -> str:
+    """The last sentence of a task: what of minicache an answer may use."""
+    _, *places = OWN.get(exercise, ("",))
+    names = [f"`{name}`" for name in dict.fromkeys(map(_name, places))]
+    but = f", but not its own {' or '.join(names)}" if names else ""
+    return f"You may use all of minicache{but}."
+
+
+def find_own(exercise: str) -> list[tuple[str, Any]]:
+    """What minicache has of what the task asks for, with its name; also what stands in for it."""
+    _, *places = OWN.get(exercise, ("",))
+    stand_ins = [(name, own) for name, (asked_by, own) in FROM.items() if asked_by == exercise]
+    return [(_name(place), _at(place)) for place in places] + stand_ins
+
+
+def _name(place: str) -> str:
+    return place.replace(":", ".").rpartition(".")[2]
+
+
+def _at(place: str) -> Any:
     module, _, path = place.partition(":")
     found: Any = import_module(module)
     for part in path.split("."):
         found = getattr(found, part)
-    return asked, found
+    return found
 
 
 @contextmanager
 def calls_of_own(exercise: str, path: str) -> Iterator[set[str]]:
     """What of minicache's own code in the file at `path` calls, or gives out under another name."""
-    asked, own = find_own(exercise)
-    functions = vars(own).values() if isinstance(own, type) else [own]
-    codes: set[CodeType] = {one.__code__ for one in functions if isinstance(one, FunctionType)}
+    owns = find_own(exercise)
+    codes: dict[CodeType, list[tuple[str, FunctionType]]] = {}
+    for name, own in owns:
+        for one in vars(own).values() if isinstance(own, type) else [own]:
+            if isinstance(one, FunctionType):
+                codes.setdefault(one.__code__, []).append((name, one))
     used: set[str] = set()
 
     def look(frame: FrameType, event: str, arg: Any) -> None:
         caller = frame.f_back
-        if event == "call" and frame.f_code in codes and caller is not None:
-            used.update([own.__qualname__] * (caller.f_code.co_filename == path))
+        if event == "call" and caller is not None and caller.f_code.co_filename == path:
+            used.update(name for name, own in codes.get(frame.f_code, ()) if _runs(frame, own))
 
     sys.setprofile(look if codes else None)
     try:
         yield used
     finally:
         sys.setprofile(None)
-        given = vars(sys.modules.get("answer", sys)).get(asked)
-        subclass = isinstance(own, type) and isinstance(given, type) and issubclass(given, own)
-        if own is not None and (given is own or subclass):
-            used.add(own.__qualname__)
+        given = vars(sys.modules.get("answer", sys)).get(OWN.get(exercise, ("",))[0])
+        used.update(name for name, own in owns if given is own or _inherits(given, own))
+
+
+def _runs(frame: FrameType, own: FunctionType) -> bool:
+    """Whether a frame with this function's code runs this very function.
+
+    What a decorator made shares its code with all that this decorator makes, as `contextmanager`
+    does. It holds what it wraps.
+    """
+    wrapped = getattr(own, "__wrapped__", None)
+    return wrapped is None or any(value is wrapped for value in frame.f_locals.values())
+
+
+def _inherits(given: Any, own: Any) -> bool:
+    return isinstance(own, type) and isinstance(given, type) and issubclass(given, own)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 __all__ = ["notebook"]
@@ -18,39 +19,7 @@ NEEDS = {
     r"datasets": ["datasets"],
 }
 BASE = ["torch", "einops", "jaxtyping", "safetensors", "rich"]
-FIND = """\
-# Find minicache: a copy of its repository, or a wheel of it, in this folder, in one inside it, or
-# in one above. What else is needed and missing is installed.
-import os, sys
-from importlib import invalidate_caches
-from importlib.util import find_spec
-from pathlib import Path
-
-def is_ours(folder):  # the minicache on PyPI is another project's
-    return (folder / "minicache" / "hooks" / "root.py").is_file()
-
-here, spec = Path.cwd(), find_spec("minicache")
-installed = [Path(spec.origin).parents[1]] if spec and spec.origin else []
-places = [here, *here.parents, *sorted(p for p in here.iterdir() if p.is_dir())]
-wheels = [str(wheel) for place in places for wheel in sorted(place.glob("minicache-*.whl"))]
-folder = next(filter(is_ours, [*installed, *places]), None)
-if folder:
-    sys.path.insert(0, str(folder))
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
-elif wheels:
-    %pip install --quiet --no-deps --force-reinstall {wheels[0]}
-else:
-    raise ImportError(
-        f"This page needs minicache's repository, or a wheel of it (minicache-*.whl), in {here}. "
-        "Put it there, and run this cell again. (On PyPI the name is another project's.)"
-    )
-missing = " ".join(name for name in NEEDED if not find_spec(name))
-pins = folder / "constraints.txt" if folder else None
-if missing and pins and pins.is_file():
-    %pip install --quiet -c {pins} {missing}
-elif missing:
-    %pip install --quiet {missing}
-invalidate_caches()"""
+FIRST_CELL = (Path(__file__).parent / "first_cell.py").read_text("utf-8")
 
 
 def notebook(cells: Iterable[tuple[str, str]]) -> dict[str, Any]:
@@ -58,7 +27,7 @@ def notebook(cells: Iterable[tuple[str, str]]) -> dict[str, Any]:
     cells = [(kind, text) for kind, text in cells if text.strip()]
     code = "\n".join(text for kind, text in cells if kind != "markdown")
     needed = [name for words, names in NEEDS.items() if re.search(words, code) for name in names]
-    first = FIND.replace("NEEDED", repr((*BASE, *needed)))
+    first = FIRST_CELL.replace("NEEDED = []", f"NEEDED = {[*BASE, *needed]}").rstrip()
     if "matplotlib" in needed:
         first += "\n%matplotlib inline"
     made = [_cell(number, *cell) for number, cell in enumerate([("code", first), *cells])]

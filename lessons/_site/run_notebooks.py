@@ -22,6 +22,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--beside", type=Path)
     parser.add_argument("--only", default="")
+    parser.add_argument("--timeout", type=int, default=120, help="seconds for one cell")
     args = parser.parse_args()
     pattern = f"*{args.only}*.ipynb" if args.only else "*.ipynb"
     for file in sorted((args.folder / "notebooks").glob(pattern)):
@@ -33,14 +34,14 @@ def main() -> None:
                 shutil.copy(args.beside, place)
             else:
                 shutil.copytree(args.beside, Path(place) / args.beside.name)
-            run(file, place)
+            run(file, place, args.timeout)
 
 
-def run(file: Path, place: str) -> None:
+def run(file: Path, place: str, timeout: int) -> None:
     notebook = nbformat.read(file, as_version=4)
     nbformat.validate(notebook)
     resources = {"metadata": {"path": place}}
-    client = NotebookClient(notebook, timeout=120, kernel_name="python3", resources=resources)
+    client = NotebookClient(notebook, timeout=timeout, kernel_name="python3", resources=resources)
     client.execute()
     print(f"{file.stem}: {sum(cell.cell_type == 'code' for cell in notebook.cells)} cells run")
 
