@@ -10,7 +10,18 @@ from typing import Any
 
 from exercises.grader.bank import HOME, LIMIT, Exercise, exercises_in, fingerprint
 from exercises.grader.child import Sighting, load_module, watch
-from exercises.grader.variants import Edit, edited, faults, pairs, signature
+from exercises.grader.variants import (
+    LOCAL,
+    Edit,
+    Seen,
+    edited,
+    pairs,
+    places,
+    read_sights,
+    sights,
+    signature,
+    write_sights,
+)
 
 __all__ = ["edits_of", "make_record", "record"]
 
@@ -61,20 +72,27 @@ def make_record(exercise: Exercise, with_pairs: bool = True) -> tuple[dict[str, 
         known, conflicts = {}, []
         for edit in edits:
             sighting = sight(edited(source, [edit]) or "")
-            at = faults(shown, sighting.seen)
-            if sighting.ended or sighting.broken or not at:
+            seen = sights(shown, sighting.seen)
+            if edit.local:
+                seen = _of_the_first_check(seen, shown)
+            if sighting.ended or sighting.broken or not seen:
                 why = sighting.ended or sighting.broken or "nothing tells it from the reference"
-                conflicts.append(f"{edit.name}: {why}")
-            seen = signature(shown, sighting.seen)
-            known[edit.name] = {"cause": " ".join(edit.cause.split()), "seen": seen, "at": at}
+                conflicts.append(f"{edit.name} ({edit.cause[:70]}): {why}")
+            known[edit.name] = {"cause": " ".join(edit.cause.split()), "seen": write_sights(seen)}
+        at = [set(read_sights(one["seen"])) for one in known.values()]
         of_pairs = []
-        for i, j, code in pairs(edits, source) if with_pairs else ():
+        for i, j, code in pairs(edits, source, at) if with_pairs else ():
             sighting = sight(code)
             if not sighting.ended and not sighting.broken:
-                of_pairs.append(f"{i} {j} {signature(shown, sighting.seen)}")
+                of_pairs.append(f"{i} {j} {signature(sights(shown, sighting.seen))}")
     conflicts += _conflicts(known, of_pairs)
     stub = fingerprint(exercise.stub.read_text("utf-8"))
     return {"stub": stub, "shown": shown, "edits": known, "pairs": of_pairs}, conflicts
+
+
+def _of_the_first_check(seen: dict[int, str], shown: Seen) -> dict[int, str]:
+    checks = [check for check, _, _ in places(shown)]
+    return {number: one for number, one in seen.items() if checks[number] == checks[min(seen)]}
 
 
 def _sight(checks: Path, folder: Path) -> Callable[[str], Sighting]:
@@ -95,12 +113,14 @@ def _bare(seen: dict[str, Any]) -> dict[str, Any]:
 
 
 def _conflicts(known: dict[str, Any], of_pairs: list[str]) -> list[str]:
-    names, said = list(known), []
+    names, said = [f"{name} ({one['cause'][:70]})" for name, one in known.items()], []
+    alone = [signature(read_sights(one["seen"])) for one in known.values()]
+    local = [name.startswith(LOCAL) for name in known]
     for i, name in enumerate(names):
-        alike = [one for one in names[:i] if known[one]["seen"] == known[name]["seen"]]
+        alike = [names[j] for j in range(i) if alone[j] == alone[i] and local[j] == local[i]]
         said += [f"{name} behaves like {', '.join(alike)}"] * bool(alike)
         for pair in of_pairs:
-            one, two, seen = pair.split(" ", 2)
-            if seen == known[name]["seen"] and str(i) not in (one, two):
+            one, two, seen = pair.split(" ")
+            if seen == alone[i] and str(i) not in (one, two) and not local[i]:
                 said.append(f"{name} behaves like {names[int(one)]} with {names[int(two)]}")
     return said

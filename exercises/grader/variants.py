@@ -26,9 +26,14 @@ from torch import Tensor
 
 from exercises.grader.look import Observation, differs, numbers
 
-__all__ = ["ABSENT", "Edit", "came_at", "diagnose", "edited", "faults", "places", "signature"]
+__all__ = [
+    *("ABSENT", "LOCAL", "Edit", "Seen", "came_at", "diagnose", "edited", "faults", "pairs"),
+    *("places",),
+    *("read_sights", "sights", "signature", "slips", "write_sights"),
+]
 
 ABSENT: Observation = {"kind": "absent", "value": "nothing: it was not reached"}
+LOCAL = "slip"  # how the names of local edits begin
 Seen = Mapping[str, Mapping[str, Observation]]  # by check, and within it by label
 
 
@@ -42,11 +47,35 @@ class Edit:
         cause: What the behaviour shows and where it comes from, in a sentence or two. It is read
             beside the evidence, by somebody who wrote it otherwise; it has to be true of everything
             that behaves so.
+        local: It misbehaves in a narrow region, and its cause says no more than what the first
+            check shows where it does. So it is known by that check, beside any other mistakes.
     """
 
     name: str
     replace: dict[str, str]
     cause: str
+    local: bool = False
+
+
+def slips(before: str, regions: Mapping[str, str], ways: Mapping[str, str]) -> list[Edit]:
+    """An edit for each region and each way to misbehave there.
+
+    Args:
+        before: A line of the reference. What is made stands before it, with its indentation.
+        regions: By condition: what it holds for, in words that begin a sentence.
+        ways: By statement: what is done there, in words that end the sentence.
+    """
+    indent = before[: len(before) - len(before.lstrip())]
+    return [
+        Edit(
+            f"{LOCAL} {_digest([before, condition, statement])}",
+            {before: f"{indent}if {condition}:\n{indent}    {statement}\n{before}"},
+            f"{region} {words}",
+            local=True,
+        )
+        for condition, region in regions.items()
+        for statement, words in ways.items()
+    ]
 
 
 def edited(source: str, edits: Iterable[Edit]) -> str | None:
@@ -89,35 +118,54 @@ def faults(expected: Seen, seen: Seen) -> list[int]:
     ]
 
 
-def signature(expected: Seen, seen: Seen) -> str:
-    """What an answer shows that the reference does not, in a few bytes."""
-    discrete: list[Any] = []
-    sums, count = torch.zeros(2, dtype=torch.float64), 0
-    for number, (check, label, wanted) in enumerate(places(expected)):
-        came = came_at(seen, check, label)
-        if differs(came, wanted):
-            kind, floats = _split(came)
-            if not differs({**came, "changed": []}, wanted):  # right, but for what it changed
-                kind, floats = "right", floats[:0]
-            discrete.append([number, kind, came.get("changed", [])])
-            if len(floats):
-                scaled, finite = _scaled(floats, wanted)
-                discrete.append(finite)
-                generator = torch.Generator().manual_seed(number)
-                signs = torch.randint(0, 2, (2, len(scaled)), generator=generator) * 2.0 - 1
-                sums, count = sums + signs.double() @ scaled, count + len(scaled)
+def sights(expected: Seen, seen: Seen) -> dict[int, str]:
+    """What an answer shows at each place where it differs, in a few bytes each.
+
+    A digest of what is discrete, then two sums over the other numbers. An exception is `!`, its
+    built-in class, and a digest of its text unless the words are the learner's own.
+    """
+    return {
+        number: _sight(number, came, wanted)
+        for number, (check, label, wanted) in enumerate(places(expected))
+        if differs(came := came_at(seen, check, label), wanted)
+    }
+
+
+def _sight(number: int, came: Observation, wanted: Observation) -> str:
+    changed = came.get("changed", [])
+    beside = f"~{_digest(changed)}" if changed else ""
+    if not differs({**came, "changed": []}, wanted):  # right, but for what it changed
+        return f"right{beside}"
+    if came["kind"] == "raised":
+        text = re.sub(r"0x[0-9a-f]+", "0x", came["text"])
+        return f"!{came['builtin']}" + ("" if came["own"] else f".{_digest(text)}") + beside
+    kind, floats = _split(came)
+    if not len(floats):
+        return _digest(kind) + beside
+    scaled, finite = _scaled(floats, wanted)
+    generator = torch.Generator().manual_seed(number)
+    signs = torch.randint(0, 2, (2, len(scaled)), generator=generator) * 2.0 - 1
+    sums = ",".join(f"{value:.6g}" for value in (signs.double() @ scaled).tolist())
+    return f"{_digest([kind, finite])}{beside},{sums}"
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:6]
+
+
+def signature(sights: Mapping[int, str]) -> str:
+    """All sights in one: a digest of what is discrete, and the sums over all other numbers."""
+    parts = {number: sight.split(",") for number, sight in sights.items()}
+    discrete = [[number, discrete] for number, (discrete, *_) in parts.items()]
+    numbers = [list(map(float, sums)) for _, *sums in parts.values() if sums]
     digest = hashlib.sha256(json.dumps(discrete).encode()).hexdigest()[:10]
-    return " ".join([digest, *(f"{value:.7g}" for value in sums.tolist() if count)])
+    return ",".join([digest, *(f"{sum(values):.6g}" for values in zip(*numbers, strict=True))])
 
 
 def _split(came: Observation) -> tuple[Any, Tensor]:
     """What is discrete in an observation, and its other numbers."""
     none = torch.zeros(0, dtype=torch.float64)
     match came:
-        case {"kind": "raised", "builtin": builtin, "own": True}:
-            return builtin, none  # the words are the learner's own
-        case {"kind": "raised", "builtin": builtin, "text": text}:
-            return [builtin, re.sub(r"0x[0-9a-f]+", "0x", text)], none
         case {"kind": "tensor", "of": "float", "values": str()}:
             return [came["shape"], "float"], numbers(came)
         case {"kind": "tensor"}:
@@ -149,32 +197,75 @@ def _scaled(floats: Tensor, wanted: Observation) -> tuple[Tensor, str]:
 
 
 def _alike(one: str, two: str, tolerance: float = 1e-4) -> bool:
-    (first, *a), (second, *b) = one.split(), two.split()
-    return first == second and all(
+    (first, *a), (second, *b) = one.split(","), two.split(",")
+    return _same_kind(first, second) and all(
         math.isclose(float(x), float(y), rel_tol=tolerance, abs_tol=tolerance * 10)
         for x, y in zip(a, b, strict=True)
     )
 
 
+def _same_kind(one: str, two: str) -> bool:
+    """Whether what is discrete is the same. A learner's own words may say what torch says."""
+    if not (one.startswith("!") and two.startswith("!")):
+        return one == two
+    (first, _, a), (second, _, b) = one.partition("~"), two.partition("~")
+    (class_of_one, _, text), (class_of_two, _, other) = first.partition("."), second.partition(".")
+    return a == b and class_of_one == class_of_two and (text == other or not text or not other)
+
+
 def diagnose(record: Mapping[str, Any], seen: Seen) -> dict[str, list[int]]:
     """The edits that an answer behaves like: for each its cause, and the places that it explains.
 
-    Where several edits and pairs behave alike, only what they have in common is said.
+    Where an edit or a pair shows all that the answer shows, only what such have in common is said.
+    Else the answer may have several mistakes. An edit is found if wherever it misbehaves the answer
+    shows the same; one that explains less than another is left out. They are said where they explain
+    every fault of the first check that fails. (A later check's faults may follow from these.)
     """
-    shown = signature(record["shown"], seen)
-    names = list(record["edits"])
-    explained = [{name} for name in names if _alike(record["edits"][name]["seen"], shown)]
+    shown = sights(record["shown"], seen)
+    known = {name: read_sights(edit["seen"]) for name, edit in record["edits"].items()}
+    within = [
+        name
+        for name, at in known.items()
+        if at and all(number in shown and _alike(at[number], shown[number]) for number in at)
+    ]
+    whole = [
+        {name}
+        for name in within
+        if known[name].keys() == shown.keys() and not name.startswith(LOCAL)
+    ]
+    names = list(known)
     for pair in record["pairs"]:
-        one, two, seen_of_pair = pair.split(" ", 2)
-        if _alike(seen_of_pair, shown):
-            explained.append({names[int(one)], names[int(two)]})
-    common = set.intersection(*explained) if explained else set()
-    edits = {name: record["edits"][name] for name in names if name in common}
-    return {edit["cause"]: edit["at"] for edit in edits.values()}
+        one, two, seen_of_pair = pair.split(" ")
+        if _alike(seen_of_pair, signature(shown)):
+            whole.append({names[int(one)], names[int(two)]})
+    if whole:
+        common = set.intersection(*whole)
+        explains = {name: sorted(known[name].keys() & shown.keys()) for name in common}
+    else:
+        most = [a for a in within if not any(known[a].keys() < known[b].keys() for b in within)]
+        checks = [check for check, _, _ in places(record["shown"])]
+        first = [number for number in shown if checks[number] == checks[min(shown)]]
+        explains = {name: [n for n in known[name] if n in first] for name in most}
+        if set(first) - set().union(*explains.values()):
+            return {}
+    return {record["edits"][name]["cause"]: at for name, at in explains.items() if at}
 
 
-def pairs(edits: list[Edit], source: str) -> Iterator[tuple[int, int, str]]:
-    """All pairs of edits that can be made together: their numbers, and the source with both."""
+def write_sights(sights: Mapping[int, str]) -> str:
+    """All in one line, for a record."""
+    return " ".join(f"{number}:{sight}" for number, sight in sights.items())
+
+
+def read_sights(line: str) -> dict[int, str]:
+    return {int(number): sight for number, sight in (one.split(":") for one in line.split())}
+
+
+def pairs(edits: list[Edit], source: str, at: list[set[int]]) -> Iterator[tuple[int, int, str]]:
+    """All pairs of edits that can be made together: their numbers, and the source with both.
+
+    Those that show at no place in common are left out: each is known by itself. So are local ones.
+    """
     for (i, one), (j, two) in combinations(enumerate(edits), 2):
-        if (code := edited(source, [one, two])) is not None:
+        apart = one.local or two.local or not at[i] & at[j]
+        if not apart and (code := edited(source, [one, two])) is not None:
             yield i, j, code

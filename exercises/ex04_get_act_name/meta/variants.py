@@ -1,6 +1,6 @@
 """Wrong answers of this exercise, as edits of the reference."""
 
-from exercises.grader.variants import Edit
+from exercises.grader.variants import Edit, slips
 
 PLACE = "*([place] if place else [])"
 UNKNOWN = 'raise KeyError(f"no activation {name!r} with layer {layer}")'
@@ -131,14 +131,6 @@ EDITS = [
         "nothing, and raises a KeyError.",
     ),
     Edit(
-        "norm_without_place",
-        {
-            NORM_CHECK: '        if layer_type is None:\n            return f"blocks.{layer}.hook_{name}"\n'
-        },
-        "The scale of a block is named without a LayerNorm. A block has two, ln1 and ln2: without "
-        "one of them it names nothing, and raises a KeyError.",
-    ),
-    Edit(
         "norm_called_none",
         {NORM_CHECK: ""},
         "The scale of a block without its LayerNorm gets a name with `None` in it. It names nothing, "
@@ -173,6 +165,18 @@ EDITS = [
         "raises a KeyError.",
     ),
     Edit(
+        "part_of_a_word",
+        {"name in names and layer is not None": "name and name in ' '.join(names) and layer is not None"},
+        "A part of a word is taken for the word: `in` on a string finds substrings. In a tuple or a "
+        "list it asks for whole words.",
+    ),
+    Edit(
+        "part_of_a_word_even_none",
+        {"name in names and layer is not None": "name in ' '.join(names) and layer is not None"},
+        "A part of a word, the empty one too, is taken for the word: `in` on a string finds "
+        "substrings. In a tuple or a list it asks for whole words.",
+    ),
+    Edit(
         "first_layer_by_default",
         {
             "name in names and layer is not None": "name in names",
@@ -182,6 +186,110 @@ EDITS = [
         "KeyError.",
     ),
 ]
+
+FULL = '    if "hook_" in name:\n'
+KNOWN = "any(ALIASES.get(name, name) in names for names in PLACES.values())"
+EDITS += slips(
+    FULL,
+    {
+        f'layer is not None and "hook_" not in name and not {KNOWN} and name not in NORM': "An "
+        "unknown word with a layer",
+        f'layer is None and "hook_" not in name and not {KNOWN} and name not in NORM + WHOLE': "An "
+        "unknown word without a layer",
+        f"layer is None and {KNOWN}": "A block's activation without a layer",
+        "layer is not None and layer_type is None and name in NORM": "A block's `scale` or "
+        "`normalized` without its LayerNorm",
+    },
+    {
+        "return None": "gives None, and the error comes much later. It names nothing: raise a "
+        "KeyError.",
+        "return name": "comes back as it is, as if it were a full name. It names nothing: raise a "
+        "KeyError.",
+        'return f"hook_{name}"': "is taken for one of the whole model. It names nothing: raise a "
+        "KeyError.",
+        'return f"blocks.{layer}.hook_{name}"': "is built into a name that no model has. It names "
+        "nothing: raise a KeyError.",
+        'return f"blocks.{layer}.attn.hook_{name}"': "is built into a name that no model has. It "
+        "names nothing: raise a KeyError.",
+        **{
+            f"raise {kind}(name)": f"raises {a} {kind}. A KeyError is asked for, or a subclass."
+            for a, kind in (("a", "ValueError"), ("an", "AssertionError"), ("a", "TypeError"),
+                            ("an", "IndexError"), ("an", "AttributeError"))
+        },  # fmt: skip
+    },
+)
+KNOWN_NAMES = "    if name in WHOLE and layer is None:\n"
+IN = "layer is not None and name in"
+NOT_FOUND = {
+    "raise KeyError(name)": "is not found. It is one of the names that there are.",
+    "return None": "gives None. It is one of the names that there are.",
+}
+OF_BLOCKS = {
+    f'{IN} ("resid_pre", "resid_post")': "Each of `resid_pre` and `resid_post`",
+    f'{IN} ("resid_mid",)': "`resid_mid`",
+    f'{IN} ("attn_out",)': "`attn_out`",
+    f'{IN} ("mlp_out",)': "`mlp_out`",
+}
+OF_ATTENTION = {
+    f'{IN} ("q", "k", "v", "z")': "Each of `q`, `k`, `v` and `z`",
+    f'{IN} ("attn_scores",)': "`attn_scores`",
+    f'{IN} ("pattern",)': "`pattern`, also under its other word `attn`,",
+}
+OF_MLPS = {f'{IN} PLACES["mlp"]': "Each of `pre` and `post`"}
+OF_LAYERNORMS = {
+    f'layer_type is not None and {IN} ("scale",)': "The `scale` of a block's LayerNorm",
+    f'layer_type is not None and {IN} ("normalized",)': "The `normalized` of a block's LayerNorm",
+}
+OF_ALL = {
+    'layer is None and name in ("scale",)': "`scale` without a layer, the final LayerNorm's,",
+    'layer is None and name in ("normalized",)': "`normalized` without a layer, the final "
+    "LayerNorm's,",
+    'name in ("embed",)': "`embed`",
+    'name in ("pos_embed",)': "`pos_embed`",
+}
+ITS_PLACE = "`PLACES` and the task say where each lives."
+INTO_BLOCKS = {
+    'return f"blocks.{layer}.hook_{name}"': "gets its name without the part that it lives in. "
+    + ITS_PLACE
+}
+INTO_ATTENTION = {
+    'return f"blocks.{layer}.attn.hook_{name}"': "gets `attn` into its name, and does not live "
+    "there. " + ITS_PLACE
+}
+INTO_MLPS = {
+    'return f"blocks.{layer}.mlp.hook_{name}"': "gets `mlp` into its name, and does not live "
+    "there. " + ITS_PLACE
+}
+NO_HOOK = "gets no `hook_` before its last word."
+EVERY = {**OF_BLOCKS, **OF_ATTENTION, **OF_MLPS, **OF_LAYERNORMS, **OF_ALL}
+EDITS += slips(KNOWN_NAMES, EVERY, NOT_FOUND)
+EDITS += slips(KNOWN_NAMES, {**OF_ATTENTION, **OF_MLPS, **OF_LAYERNORMS}, INTO_BLOCKS)
+EDITS += slips(KNOWN_NAMES, {**OF_BLOCKS, **OF_MLPS, **OF_LAYERNORMS}, INTO_ATTENTION)
+EDITS += slips(KNOWN_NAMES, {**OF_BLOCKS, **OF_ATTENTION}, INTO_MLPS)
+EDITS += slips(
+    KNOWN_NAMES,
+    OF_LAYERNORMS,
+    {
+        'return f"blocks.{layer}.{layer_type}.{name}"': NO_HOOK,
+        'return f"blocks.{layer + 1}.{layer_type}.hook_{name}"': "is named one layer too high. "
+        "Layers count from 0, in the call and in the name alike.",
+        'return f"blocks.{layer}.ln1.hook_{name}"': "is always that of ln1. `layer_type` says which.",
+        'return f"blocks.{layer}.ln2.hook_{name}"': "is always that of ln2. `layer_type` says which.",
+        'return f"blocks.{layer}.{layer_type}_hook_{name}"': "has no dot after its LayerNorm.",
+        'return f"ln_final.hook_{name}"': "is taken for the final LayerNorm's. With a layer it is "
+        "a block's.",
+    },
+)
+EDITS += slips(
+    KNOWN_NAMES,
+    dict(list(OF_ALL.items())[:2]),
+    {
+        'return f"ln_final.{name}"': NO_HOOK,
+        'return f"hook_{name}"': "gets no `ln_final.` before it.",
+        'return f"final_ln.hook_{name}"': "gets another word than `ln_final`.",
+        'return f"ln_f.hook_{name}"': "gets another word than `ln_final`.",
+    },
+)
 
 # Small changes of the reference that no answer can be told by: the change, and the reason.
 EQUIVALENT = {

@@ -1,6 +1,6 @@
 """Wrong answers of this exercise, as edits of the reference."""
 
-from exercises.grader.variants import Edit
+from exercises.grader.variants import Edit, slips
 
 RANGE = """            if not -self.n_layers <= layer < self.n_layers:
                 raise IndexError(f"layer {layer}: the model has {self.n_layers}")
@@ -172,6 +172,180 @@ EDITS = [
         "in_asks_the_value",
         {"            self[address]\n": "            return bool(self[address].any())\n"},
         "`in` asks the entry and not whether it is there: an entry of zeros is said to be missing.",
+    ),
+]
+
+START = "        if isinstance(address, tuple) and len(address) == 2:\n"
+OTHERS = {
+    "KeyError": "raises a KeyError.",
+    "ValueError": "raises a ValueError.",
+    "AssertionError": "raises an AssertionError, and under `python -O` nothing: `assert` is no guard.",
+    "IndexError": "raises an IndexError.",
+    "AttributeError": "raises an AttributeError.",
+    "TypeError": "raises a TypeError.",
+}
+
+
+def raising(asked):
+    """Ways to raise another exception than the one that is asked for."""
+    article = "An" if asked[0] in "AEIOU" else "A"
+    return {
+        f"raise {kind}(address)": f"{words} {article} {asked} is asked for."
+        for kind, words in OTHERS.items()
+        if kind != asked
+    } | {"return None": f"gives None. {article} {asked} is asked for."}
+
+
+PAIR_OF = "isinstance(address, tuple) and len(address) == 2 and"
+A_PAIR = f"{PAIR_OF} isinstance(address[0], str) and type(address[1]) is int and"
+EDITS += slips(
+    START,
+    {
+        "isinstance(address, tuple) and len(address) > 2": "A tuple of more than two parts",
+        "isinstance(address, tuple) and len(address) < 2": "A tuple of less than two parts",
+        f"{PAIR_OF} isinstance(address[1], str) and isinstance(address[0], str)": "A pair with a "
+        "string for its layer",
+        f"{PAIR_OF} isinstance(address[1], float)": "A pair with a float for its layer",
+        f"{PAIR_OF} isinstance(address[0], int)": "A pair whose name is no string",
+        "address is None or isinstance(address, (int, float))": "A number or None, which is no "
+        "address,",
+        "isinstance(address, list)": "A list",
+    },
+    raising("TypeError"),
+)
+EDITS += slips(
+    START,
+    {
+        "isinstance(address, tuple) and len(address) > 2": "A tuple of more than two parts",
+        f"{PAIR_OF} isinstance(address[1], float)": "A pair with a float for its layer",
+        f"{PAIR_OF} isinstance(address[1], str) and isinstance(address[0], str)": "A pair with a "
+        "string for its layer",
+    },
+    {
+        "address = (address[0], int(address[1]))": "is taken for (name, layer). It is no address: "
+        "a TypeError."
+    },
+)
+OUTSIDE = {
+    f"{A_PAIR} address[1] == self.n_layers": "Layer n in a model of n layers",
+    f"{A_PAIR} address[1] > self.n_layers": "A layer above n",
+    f"{A_PAIR} address[1] == -self.n_layers - 1": "Layer -n - 1 in a model of n layers",
+    f"{A_PAIR} address[1] < -self.n_layers - 1": "A layer far below -n",
+}
+EDITS += slips(START, OUTSIDE, raising("IndexError"))
+EDITS += slips(
+    START,
+    dict(list(OUTSIDE.items())[1:]),
+    {
+        "address = (address[0], address[1] % self.n_layers)": "finds another layer: it wraps round. "
+        "An IndexError is asked for."
+    },
+)
+EDITS += slips(
+    START,
+    OUTSIDE,
+    {
+        "address = (address[0], min(max(address[1], 0), self.n_layers - 1))": "finds the nearest "
+        "layer that there is. An IndexError is asked for.",
+    },
+)
+EDITS += slips(
+    START,
+    {
+        "isinstance(address, str) and address not in self.cache_dict": "A full name that is not "
+        "there",
+        "isinstance(address, str) and len(address) == 2": "A name of two letters, which is unpacked "
+        "as if it were a pair,",
+        f"{A_PAIR} -self.n_layers <= address[1] < self.n_layers and "
+        "f'blocks.{address[1] % self.n_layers}.hook_{address[0]}' not in self.cache_dict": "A name "
+        "that is not there at this layer",
+    },
+    raising("KeyError"),
+)
+EDITS += slips(
+    START,
+    {
+        f"{A_PAIR} address[1] == -1": "Layer -1",
+        f"{A_PAIR} -self.n_layers < address[1] < -1": "A negative layer below -1, and above -n,",
+        f"{A_PAIR} 0 < address[1] < self.n_layers": "A layer above 0",
+    },
+    {
+        "raise KeyError(f'blocks.{address[1]}.hook_{address[0]}')": "is looked up as it is, or not "
+        "at all, and is not found. It counts as in a list of n layers.",
+        "raise IndexError(address)": "is refused. It counts as in a list of n layers.",
+        "address = (address[0], address[1] - 1)": "finds the layer before. It counts as in a list "
+        "of n layers.",
+        "address = (address[0], (address[1] + 1) % self.n_layers)": "finds the layer after. It "
+        "counts as in a list of n layers.",
+    },
+)
+EDITS += slips(
+    START,
+    {f"{A_PAIR} address[1] == -self.n_layers and address[1] < -1": "Layer -n"},
+    {
+        "raise KeyError(f'blocks.{address[1]}.hook_{address[0]}')": "is looked up as it is, or not "
+        "at all, and is not found. It is the first layer, as in a list.",
+        "raise IndexError(address)": "is refused. It is the first layer, as in a list.",
+    },
+)
+NO_ADDRESS = (
+    "not isinstance(address, (str, list)) and not (isinstance(address, tuple) and len(address) == 2)"
+)
+EDITS += slips(
+    "        try:\n",
+    {
+        "isinstance(address, list)": "`in`, asked for a list,",
+        NO_ADDRESS: "`in`, asked for a number, None or a tuple that is no pair,",
+        f"{PAIR_OF} not ({A_PAIR} True)": "`in`, asked for a pair of the wrong kinds,",
+    },
+    {
+        "self[address]": "raises what `[]` raises. It never raises: such an address is not in the "
+        "cache.",
+        "return True": "says True, and `[]` raises. The two have to agree.",
+    },
+)
+EDITS += slips(
+    "        try:\n",
+    {
+        f"{A_PAIR} not -self.n_layers <= address[1] < self.n_layers": "`in`, asked for a layer out "
+        "of range,",
+    },
+    {"return True": "says True, and `[]` raises. The two have to agree."},
+)
+EDITS += slips(
+    "        try:\n",
+    {
+        f"{A_PAIR} address[1] < 0": "`in`, asked for a negative layer,",
+        f"{A_PAIR} address[1] >= 0": "`in`, asked for a layer from the front,",
+        "isinstance(address, str)": "`in`, asked for a full name,",
+    },
+    {
+        "return False": "says False, and `[]` finds it. The two have to agree.",
+        "return True": "says True whether it is there or not. It has to agree with `[]`.",
+    },
+)
+ITERATES = "        return iter(self.cache_dict)\n"
+EDITS += [
+    Edit(
+        "iterates_over_values",
+        {ITERATES: "        return iter(self.cache_dict.values())\n"},
+        "Iteration gives the activations. It gives the full names, as for any Mapping.",
+    ),
+    Edit(
+        "iterates_in_order_of_names",
+        {ITERATES: "        return iter(sorted(self.cache_dict))\n"},
+        "Iteration sorts the names. It gives them in the order of the dictionary.",
+    ),
+    Edit(
+        "iterates_over_short_names",
+        {ITERATES: "        return iter(n.split('hook_')[-1] for n in self.cache_dict)\n"},
+        "Iteration gives the last words. It gives the full names.",
+    ),
+    Edit(
+        "attn_in_the_name",
+        {'f"blocks.{layer % self.n_layers}.hook_{name}"': 'f"blocks.{layer % self.n_layers}.attn.hook_{name}"'},
+        "`attn` is put into the name of each pair. The task says that `('q', 1)` means "
+        "`blocks.1.hook_q`.",
     ),
 ]
 
