@@ -221,6 +221,18 @@ def test_a_term_is_linked_where_it_first_stands_and_never_in_code_links_or_headi
     assert made.startswith("# Heads\n\n`head` and [a head](x.md)\n\n```bash\nhead\n```")
 
 
+def test_what_a_link_says_on_hover_holds_no_link():
+    """The meaning of LayerNorm has a bracket and the word bias, which is a term as well."""
+    made = load("glossary").linked("A LayerNorm and a view.\n", set())
+    assert made.count("](glossary.md#") == 2
+    assert "shifts by a bias." in made
+
+
+def test_a_drawing_in_the_page_is_left_as_it_is():
+    drawing = "<figure>\n<g><text>MLP</text><text>logits</text></g>\n</figure>\n"
+    assert load("glossary").linked(drawing, set()) == drawing
+
+
 def test_every_term_of_the_glossary_has_an_anchor_of_its_own():
     glossary = load("glossary")
     slugs = [glossary.slug(term) for term in glossary.terms()]
