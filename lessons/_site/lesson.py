@@ -52,11 +52,13 @@ import traceback
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pprint import pformat
 from typing import Any
 from zlib import crc32
 
 import boxes
+import claims
 import glossary
 import listing
 import notebooks
@@ -67,6 +69,8 @@ FENCE = re.compile(
     r"^( *)```(source|rest|run|check|fails|figure|picture)\b *(.*?)\n(.*?)^\1```$", re.M | re.S
 )
 DECISION = re.compile(r'^!!! decision "(.+?)"\n((?:(?: {4}.*)?\n)+)', re.M)
+RUN = ("run", "check", "fails", "figure", "picture")
+GUESSES = re.compile(r"^( *)!!! guess .*?(?=^ +\?\?\?\+? answer)", re.M | re.S)
 FIELDS = (
     "Context",
     "Choice",
@@ -98,6 +102,7 @@ class Lesson:
     code_lines: int = 0  # of the listings that stand open on the page
     shortened: dict[str, str] = field(default_factory=dict)
     linked: set[str] = field(default_factory=set)
+    computed: set[Decimal] = field(default_factory=set)  # the numbers in code and in what it gave
     drawn: dict[str, str] = field(default_factory=dict)  # by their fence: SVGs of pictures.py
 
     def blocks(self) -> Iterator[Block]:
@@ -120,9 +125,18 @@ class Lesson:
                     made = getattr(self, f"_{block.kind}")(block, session)
                 except LessonError as error:
                     raise LessonError(f"{self.name}: {error}") from error
+                if block.kind in RUN:
+                    said = re.sub(r"<[^>]+>", " ", made) if "<svg" in made else made
+                    self.computed |= claims.found(f"{block.text}\n{said}")
                 parts.append(
                     "\n".join(block.indent + line if line else "" for line in made.split("\n"))
                 )
+        bare = list(claims.unfounded(map(_claimed, self.blocks()), self.computed))
+        if bare:
+            raise LessonError(
+                f"{self.name}: no code of the page gives these numbers, and no source is named: "
+                + "; ".join(bare)
+            )
         return "".join(parts) + self._in_full()
 
     def _in_full(self) -> str:
@@ -286,6 +300,17 @@ class Session:
             logger.removeHandler(handler)
         shown = pformat(self.last, width=80, sort_dicts=False) if self.last is not None else ""
         return (out.getvalue() + shown).rstrip()
+
+
+def _claimed(block: Block) -> str:
+    """What a block says to its reader in words, without the answers that a guess has to offer."""
+    if block.kind == "text":
+        return GUESSES.sub("", block.text)
+    if block.kind in ("figure", "picture"):
+        return "\n\n".join(re.findall(r'="(.*?)"', block.info))
+    if block.kind == "source":
+        return "\n\n".join(note.partition(" :: ")[2] for note in block.text.splitlines())
+    return ""
 
 
 def fence(language: str, text: str, classes: str = "") -> str:

@@ -106,14 +106,23 @@ class Drawing:
         self.box(x, y, width, height, fill=fill)
         self.text(x + width / 2, y + height / 2 + 4, words, at="middle", code=code, bold=bold)
 
-    def path(self, path: str, *, colour: str = QUIET, width: float = 1.6, dashed: bool = False) -> None:
+    def path(
+        self, path: str, *, colour: str = QUIET, width: float = 1.6, dashed: bool = False
+    ) -> None:
         dash = ";stroke-dasharray:4 3" if dashed else ""
         self.marks.append(
             f'<path d="{path}" style="fill:none;stroke:{colour};stroke-width:{width:g}{dash}"/>'
         )
 
     def arrow(
-        self, x1: float, y1: float, x2: float, y2: float, *, colour: str = QUIET, dashed: bool = False
+        self,
+        x1: float,
+        y1: float,
+        x2: float,
+        y2: float,
+        *,
+        colour: str = QUIET,
+        dashed: bool = False,
     ) -> None:
         """A straight line with a head at its end."""
         length = math.hypot(x2 - x1, y2 - y1)
@@ -300,7 +309,9 @@ def decision_tree(leaves: Mapping[str, str]) -> Drawing:
     return drawn
 
 
-def axis_strips(shapes: Mapping[object, tuple[Sequence[int], Sequence[int]]], words: Sequence[str]) -> Drawing:
+def axis_strips(
+    shapes: Mapping[object, tuple[Sequence[int], Sequence[int]]], words: Sequence[str]
+) -> Drawing:
     """For each form of a slice the positions that it picks, and the shape that comes out."""
     left, cell = 66, 33
     told = "; ".join(
@@ -310,7 +321,9 @@ def axis_strips(shapes: Mapping[object, tuple[Sequence[int], Sequence[int]]], wo
     drawn = Drawing(50 + 34 * len(shapes), f"A row for each form: {told}.")
     for place, word in enumerate(words):
         drawn.text(left + cell * (place + 0.5), 26, word, at="middle", size=10.5)
-        drawn.text(left + cell * (place + 0.5), 39, str(place), at="middle", size=10.5, colour=QUIET)
+        drawn.text(
+            left + cell * (place + 0.5), 39, str(place), at="middle", size=10.5, colour=QUIET
+        )
     drawn.text(left + cell * len(words) + 10, 39, "the result", size=11.5, colour=QUIET)
     for number, (form, (picked, shape)) in enumerate(shapes.items()):
         y = 48 + 34 * number
@@ -375,7 +388,12 @@ def kill_timeline(first: Sequence[float], second: Sequence[float], killed: float
         (24, f"first process: {len(first)} shards", first, FOR),
         (76, f"the same command again: the other {len(second)}", second, AGAINST),
     ):
-        drawn.text(right if times is second else left + 16, top - 8, name, at="end" if times is second else "start")
+        drawn.text(
+            right if times is second else left + 16,
+            top - 8,
+            name,
+            at="end" if times is second else "start",
+        )
         drawn.path(f"M{left} {top + 18}H{right}", colour=LINE)
         for time in times:
             drawn.path(f"M{x(time):.1f} {top}v18", colour=colour, width=1)
@@ -386,7 +404,9 @@ def kill_timeline(first: Sequence[float], second: Sequence[float], killed: float
         seconds = end * step / 4
         at = ("start", "middle", "middle", "middle", "end")[step]
         drawn.text(x(seconds), 132, f"{seconds:.1f}", at=at, size=11, colour=QUIET)
-    drawn.text(WIDTH / 2, 147, "seconds since the first shard began", at="middle", size=11, colour=QUIET)
+    drawn.text(
+        WIDTH / 2, 147, "seconds since the first shard began", at="middle", size=11, colour=QUIET
+    )
     return drawn
 
 
