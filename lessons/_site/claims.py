@@ -42,7 +42,7 @@ NUMBER = re.compile(
     r"(?<![\w.^])\d[\d,_]*(?:\.\d+)?(?:e[-+]?\d+)?(?![\w^])(?: ?(%|[kMGT]?B\b|bytes))?"
 )
 IN_CODE = re.compile(r"(?<![A-Za-z_.\d])\d[\d,_]*(?:\.\d+)?(?:e[-+]?\d+)?")
-# What is no claim: code, mathematics, tags, addresses; numbers that order; and names that end in one.
+# What is no claim: code, mathematics, tags; numbers that order; and names that end in one.
 FENCED = re.compile(r"^( *)```.*?^\1```", re.M | re.S)
 NO_PROSE = re.compile(r"`[^`\n]*`|\\\(.*?\\\)|<[^>]+>", re.S)
 NAMES = re.compile(

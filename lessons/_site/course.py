@@ -58,10 +58,8 @@ def stream(lit: str) -> str:
     Twice: with every block for a wide screen, and with one block for a narrow one.
     """
     parts = lit.split()
-    said = (
-        "The residual stream, from words to logits: each of three blocks has attention and an MLP, "
-    )
-    said += "which read the stream and add to it."
+    said = "The residual stream, from words to logits. Each of three blocks has attention and an "
+    said += "MLP, which read it and add to it."
     if parts:
         said += " This page is about " + ", ".join(SAID[part] for part in parts) + "."
     wide, narrow = _wide(parts), _narrow(parts)

@@ -213,6 +213,7 @@ def rows_of(calls: Mapping[str, Sequence[str]], every: Sequence[str]) -> Drawing
     left, cell, top = 168, (WIDTH - 168) / len(every), 78
     told = "; ".join(f"{call} gives {', '.join(labels)}" for call, labels in calls.items())
     drawn = Drawing(top + 24 * len(calls) + 4, f"A row for each call. {told}.")
+    drawn.text(left - 8, top - 8, "decompose_resid", at="end", code=True, bold=True)
     for place, label in enumerate(every):
         x = left + cell * (place + 0.5)
         drawn.marks.append(
@@ -273,7 +274,7 @@ def decision_tree(leaves: Mapping[str, str]) -> Drawing:
     drawn = Drawing(
         292,
         "Something is not as it should be. Could an input bring it about? If not: assert, as in "
-        f"{asserted}. If it could: would going on give a wrong result? If so: raise, as in {raised}. "
+        f"{asserted}. If so: would going on give a wrong result? Then raise, as in {raised}. "
         f"If not: does somebody want to know? If so: log, as in {logged}. If not: nothing.",
     )
 
@@ -320,10 +321,9 @@ def axis_strips(
     )
     drawn = Drawing(50 + 34 * len(shapes), f"A row for each form: {told}.")
     for place, word in enumerate(words):
-        drawn.text(left + cell * (place + 0.5), 26, word, at="middle", size=10.5)
-        drawn.text(
-            left + cell * (place + 0.5), 39, str(place), at="middle", size=10.5, colour=QUIET
-        )
+        x = left + cell * (place + 0.5)
+        drawn.text(x, 26, word, at="middle", size=10.5)
+        drawn.text(x, 39, str(place), at="middle", size=10.5, colour=QUIET)
     drawn.text(left + cell * len(words) + 10, 39, "the result", size=11.5, colour=QUIET)
     for number, (form, (picked, shape)) in enumerate(shapes.items()):
         y = 48 + 34 * number
@@ -376,7 +376,7 @@ def kill_timeline(first: Sequence[float], second: Sequence[float], killed: float
     left, right = 14, WIDTH - 14
     drawn = Drawing(
         150,
-        f"A time line. The first process finished {len(first)} shards within {first[-1]:.2f} seconds "
+        f"A time line. The first process made {len(first)} shards in {first[-1]:.2f} seconds "
         f"and was killed. The same command, run again, finished the other {len(second)}, the last "
         f"after {end:.2f} seconds. No shard was made twice.",
     )
@@ -388,24 +388,25 @@ def kill_timeline(first: Sequence[float], second: Sequence[float], killed: float
         (24, f"first process: {len(first)} shards", first, FOR),
         (76, f"the same command again: the other {len(second)}", second, AGAINST),
     ):
-        drawn.text(
-            right if times is second else left + 16,
-            top - 8,
-            name,
-            at="end" if times is second else "start",
-        )
+        at, edge = ("end", right) if times is second else ("start", left)
+        drawn.text(edge, top - 8, name, at=at)
         drawn.path(f"M{left} {top + 18}H{right}", colour=LINE)
         for time in times:
             drawn.path(f"M{x(time):.1f} {top}v18", colour=colour, width=1)
     drawn.path(f"M{x(killed):.1f} 6V112", colour=INK, width=2)
-    drawn.text(x(killed) + 5, 62, "SIGKILL", bold=True)
+    drawn.text(x(killed) + 5, 16, "SIGKILL", bold=True)
     drawn.arrow(left, 116, right, 116)
     for step in range(5):
         seconds = end * step / 4
         at = ("start", "middle", "middle", "middle", "end")[step]
         drawn.text(x(seconds), 132, f"{seconds:.1f}", at=at, size=11, colour=QUIET)
     drawn.text(
-        WIDTH / 2, 147, "seconds since the first shard began", at="middle", size=11, colour=QUIET
+        WIDTH / 2,
+        147,
+        "seconds since the first shard was written",
+        at="middle",
+        size=11,
+        colour=QUIET,
     )
     return drawn
 
