@@ -122,6 +122,74 @@ def test_a_false_page_does_not_build(markdown, words):
         page(markdown)
 
 
+RUN = "```run\n24_380_160, 0.6666, 12\n```\n\n"
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "It holds 24.4 MB, which is 24,380,160 bytes.",
+        "Of twelve, two thirds are right: 67 %.",
+        "Lesson 8, blocks 0 and 1, L1H0 and Python 3.11 are names.",
+        "Somebody measured [180 times](https://example.org).",
+        "The peak was 3,150 MB (`tests/benchmarks/peers.json`).",
+        "<!-- source: tests/benchmarks/peers.json -->\n| a | 12.618 |",
+        "`x[180]` and \\(180\\) are code and mathematics.",
+        "```bash\nhead -n 180\n\ntail -n 180\n```",
+        '!!! guess "How many?"\n\n    - 180\n    - 99\n\n    ??? answer "12"\n\n        T.',
+    ],
+)
+def test_a_number_in_prose_is_computed_cited_or_a_name(claim):
+    page(f"{RUN}{claim}\n")
+
+
+@pytest.mark.parametrize(
+    ("claim", "bare"),
+    [
+        ("It holds 24.5 MB.", "24.5 MB"),
+        ("It holds 24,380,161 bytes.", "24,380,161 bytes"),
+        ("Of thirteen, all are right.", "thirteen"),
+        ("Three quarters are right.", "Three quarters"),
+        ("68 % are right.", "68 %"),
+        ("It is 180 times faster.", "180"),
+        ("The peak was 3,152 MB (`tests/benchmarks/peers.json`).", "3,152 MB"),
+        ("See `tests/no_such.json`: 180.", "180"),
+        ('!!! guess "How many?"\n\n    - 12\n\n    ??? answer "180"\n\n        T.', "180"),
+        ('```figure alt="180 bars" caption="Bars"\nraise SystemExit\n```', "180"),
+        ("```source minicache.autodiff:toggle_autodiff\nbefore = :: Takes 180 s.\n```", "180"),
+    ],
+)
+def test_a_number_without_computation_or_source_stops_the_build(claim, bare):
+    if "raise SystemExit" in claim:
+        drawing = "from minicache import plots\nplots.bars(['a'], [12])"
+        claim = claim.replace("raise SystemExit", drawing)
+    with pytest.raises(lesson.LessonError, match=rf"no source is named: {bare} in '"):
+        page(f"{RUN}{claim}\n")
+
+
+def test_every_picture_of_the_lessons_is_one_that_there_is_and_is_told_in_words():
+    pictures = load("pictures")
+    made = page('```picture tap title="A hook point" caption="Two `hooks`."\n```\n')
+    drawing = made[1]
+    assert '<title id="' in drawing
+    assert "returns None" in re.search(r"<desc[^>]*>(.*?)</desc>", drawing)[1]
+    assert "<code>hooks</code>" in drawing
+    cell = made[0].notebook()["cells"][1]["source"]
+    assert cell.startswith("![A hook point](data:image/svg+xml;base64,")
+    with pytest.raises(lesson.LessonError, match="no picture 'tab'"):
+        page('```picture tab title="A" caption="B"\n```\n')
+    asked = {name for file in PAGES for name in re.findall(r"```picture (\w+)", file.read_text())}
+    assert asked == set(pictures.NAMES)
+
+
+def test_a_picture_draws_what_the_page_computed():
+    code = "dict(values={'one': 3, 'two': 1 + 5}, unit='MB')"
+    drawing = page(f'```picture bars title="T" caption="C"\n{code}\n```\n')[1]
+    assert "MB: one 3, two 6." in drawing
+    widths = [float(width) for width in re.findall(r'<rect[^>]* width="([\d.]+)"', drawing)]
+    assert 2 * widths[0] == pytest.approx(widths[1], rel=0.01)
+
+
 def test_a_decision_has_its_five_parts():
     with pytest.raises(lesson.LessonError, match="Context"):
         lesson.decisions('!!! decision "A"\n\n    **Choice.** B.\n')
@@ -269,6 +337,18 @@ def test_a_term_is_linked_where_it_first_stands_and_never_in_code_links_or_headi
     assert made.count("glossary.md#head ") == 1
     assert "Two [heads](glossary.md#head " in made
     assert made.startswith("# Heads\n\n`head` and [a head](x.md)\n\n```bash\nhead\n```")
+
+
+def test_what_a_link_says_on_hover_holds_no_link():
+    """The meaning of LayerNorm has a bracket and the word bias, which is a term as well."""
+    made = load("glossary").linked("A LayerNorm and a view.\n", set())
+    assert made.count("](glossary.md#") == 2
+    assert "shifts by a bias." in made
+
+
+def test_a_drawing_in_the_page_is_left_as_it_is():
+    drawing = "<figure>\n<g><text>MLP</text><text>logits</text></g>\n</figure>\n"
+    assert load("glossary").linked(drawing, set()) == drawing
 
 
 def test_every_term_of_the_glossary_has_an_anchor_of_its_own():

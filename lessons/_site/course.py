@@ -53,43 +53,79 @@ def minutes(prose: str, code_lines: int) -> int:
 
 
 def stream(lit: str) -> str:
-    """The residual stream from words to logits, with some parts lit, as an SVG in a figure."""
+    """The residual stream from words to logits, with some parts lit, as an SVG in a figure.
+
+    Twice: with every block for a wide screen, and with one block for a narrow one.
+    """
     parts = lit.split()
+    said = "The residual stream, from words to logits. Each of three blocks has attention and an "
+    said += "MLP, which read it and add to it."
+    if parts:
+        said += " This page is about " + ", ".join(SAID[part] for part in parts) + "."
+    wide, narrow = _wide(parts), _narrow(parts)
+    drawn = (
+        f'<svg class="{name}" role="img" aria-label="{said}" viewBox="0 0 {size} 98">{inner}</svg>'
+        for name, size, inner in (("when-wide", 816, wide), ("when-narrow", 380, narrow))
+    )
+    return f'<figure class="stream" markdown="0">{"".join(drawn)}</figure>'
 
-    def group(part: str, inner: str) -> str:
-        return f'<g class="{"lit" if part in parts else "unlit"}">{inner}</g>'
 
-    def box(x: int, width: int, text: str, y: int = 12) -> str:
-        return (
-            f'<rect class="part" x="{x}" y="{y}" width="{width}" height="28" rx="5"/>'
-            f'<text x="{x + width / 2}" y="{y + 18}">{text}</text>'
-        )
-
+def _wide(parts: list[str]) -> str:
     drawn = [
-        group("stream", '<path class="wire" d="M112 72H654m-7-5 7 5-7 5"/>'),
-        group("words", '<text x="26" y="76">words</text>'),
-        group("embed", '<path class="wire" d="M48 72h4"/>' + box(52, 60, "embed", 58)),
+        _group(parts, "stream", '<path class="wire" d="M112 72H654m-7-5 7 5-7 5"/>'),
+        _group(parts, "words", _text(26, 76, "words")),
+        _group(parts, "embed", '<path class="wire" d="M48 72h4"/>' + _box(52, 60, "embed", 58)),
     ]
     dots = [124, 640]
     for layer in range(3):
         x = 140 + 168 * layer
         for part, text, left, width in (("attn", "attention", x, 76), ("mlp", "MLP", x + 88, 56)):
-            middle, after = left + 14, left + width - 14
-            wires = f'<path class="wire" d="M{middle} 72V40m{after - middle} 0V66"/>'
-            drawn.append(group(part, wires + box(left, width, text)))
-            dots += [after, left + width + 6]
-        drawn.append(f'<text x="{x + 72}" y="92">block {layer}</text>')
-    drawn.append(group("ln", box(654, 40, "LN", 58)))
-    drawn.append(
-        group("unembed", box(700, 66, "unembed", 58) + '<text x="790" y="76">logits</text>')
-    )
-    circles = "".join(f'<circle class="part" cx="{x}" cy="72" r="4"/>' for x in dots)
-    drawn.append(group("hooks", circles))
-    said = "This page is about " + ", ".join(SAID[part] for part in parts) + "."
-    return (
-        '<figure class="stream" markdown="0"><svg role="img" aria-label="The residual stream, '
-        f'from words to logits. {said}" viewBox="0 0 816 98">{"".join(drawn)}</svg></figure>'
-    )
+            drawn.append(_group(parts, part, _reader(left, width, text)))
+            dots += [left + width - 14, left + width + 6]
+        drawn.append(_text(x + 72, 92, f"block {layer}"))
+    drawn.append(_group(parts, "ln", _box(654, 40, "LN", 58)))
+    logits = _box(700, 66, "unembed", 58) + _text(790, 76, "logits")
+    return "".join([*drawn, _group(parts, "unembed", logits), _dots(parts, dots)])
+
+
+def _narrow(parts: list[str]) -> str:
+    drawn = [
+        _group(parts, "stream", '<path class="wire" d="M84 72H240m-7-5 7 5-7 5"/>'),
+        _group(parts, "words", _text(18, 76, "words")),
+        _group(parts, "embed", _box(38, 46, "embed", 58)),
+        _group(parts, "attn", _reader(104, 66, "attention")),
+        _group(parts, "mlp", _reader(178, 44, "MLP")),
+        _text(163, 92, "blocks 0, 1 and 2"),
+        _group(parts, "ln", _box(240, 30, "LN", 58)),
+        _group(parts, "unembed", _box(276, 60, "unembed", 58) + _text(359, 76, "logits")),
+        _dots(parts, [94, 156, 174, 208, 228]),
+    ]
+    return "".join(drawn)
+
+
+def _group(parts: list[str], part: str, inner: str) -> str:
+    return f'<g class="{"lit" if part in parts else "unlit"}">{inner}</g>'
+
+
+def _text(x: float, y: float, words: str) -> str:
+    return f'<text x="{x:g}" y="{y:g}">{words}</text>'
+
+
+def _box(x: int, width: int, words: str, y: int = 12) -> str:
+    box = f'<rect class="part" x="{x}" y="{y}" width="{width}" height="28" rx="5"/>'
+    return box + _text(x + width / 2, y + 18, words)
+
+
+def _reader(left: int, width: int, words: str) -> str:
+    """A box above the stream, with a wire up and one down."""
+    middle, after = left + 14, left + width - 14
+    wires = f'<path class="wire" d="M{middle} 72V40m{after - middle} 0V66"/>'
+    return wires + _box(left, width, words)
+
+
+def _dots(parts: list[str], places: list[int]) -> str:
+    circles = "".join(f'<circle class="part" cx="{x}" cy="72" r="4"/>' for x in places)
+    return _group(parts, "hooks", circles)
 
 
 def head(name: str, titles: dict[int, tuple[str, str]], prose: str, code_lines: int) -> str:

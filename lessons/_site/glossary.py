@@ -9,7 +9,7 @@ from pathlib import Path
 ENTRY = re.compile(r"^\*\*(.+?)\*\*\n: +(.+)$", re.M)
 # Code, links, tags, headings and the heads of boxes stay as they are.
 KEPT = re.compile(
-    r"(`[^`\n]*`|!?\[[^\]]*\]\([^)]*\)|<[^>]+>|^ *(?:#|!!!|\?\?\?|\||<).*$|\\\(.*?\\\))", re.M
+    r"(^ *(?:#|!!!|\?\?\?|\||<).*$|`[^`\n]*`|!?\[[^\]]*\]\([^)]*\)|<[^>]+>|\\\(.*?\\\))", re.M
 )
 
 
@@ -41,18 +41,22 @@ def linked(markdown: str, used: set[str]) -> str:
 
 
 def _line(line: str, used: set[str]) -> str:
-    for term, said in terms().items():
-        if term in used:
-            continue
-        word = re.compile(rf"(?<![\w/-]){re.escape(term)}s?(?![\w-])", re.I)
-        parts = KEPT.split(line)  # every second part is kept as it is
-        for index in range(0, len(parts), 2):
-            if found := word.search(parts[index]):
-                title = said.replace('"', "'").replace("|", "/")
-                link = f'[{found[0]}](glossary.md#{slug(term)} "{title}"){{ .term }}'
-                start, end = found.span()
-                parts[index] = parts[index][:start] + link + parts[index][end:]
-                used.add(term)
-                break
-        line = "".join(parts)
-    return line
+    parts = KEPT.split(line)  # every second part is kept as it is
+    parts[::2] = [_words().sub(lambda found: _link(found, used), part) for part in parts[::2]]
+    return "".join(parts)
+
+
+@lru_cache(maxsize=1)
+def _words() -> re.Pattern[str]:
+    """Any term, also in the plural. One pass: what a link says is not searched again."""
+    every = "|".join(map(re.escape, terms()))
+    return re.compile(rf"(?<![\w/-])({every})s?(?![\w-])", re.I)
+
+
+def _link(found: re.Match[str], used: set[str]) -> str:
+    [(term, said)] = [entry for entry in terms().items() if entry[0].lower() == found[1].lower()]
+    if term in used:
+        return found[0]
+    used.add(term)
+    title = said.replace('"', "'").replace("|", "/")
+    return f'[{found[0]}](glossary.md#{slug(term)} "{title}"){{ .term }}'

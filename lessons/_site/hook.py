@@ -76,6 +76,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     except lessons.LessonError as error:
         raise PluginError(str(error)) from error
     page_markdown = live.with_fallbacks(page_markdown)
+    page_markdown = page_markdown.replace("<!-- stream -->", course.stream(""))
     _built[name] = made
     first, _, rest = page_markdown.partition("\n")
     prose = " ".join(block.text for block in made.blocks() if block.kind == "text")

@@ -13,6 +13,9 @@
     ```fails SliceRangeError                                 it has to raise exactly this class;
                                                              show the message
     ```figure alt="what is seen" caption="what to see"       it ends with a matplotlib Figure
+    ```picture name title="what it is" caption="what to see" a diagram of pictures.py; its code is
+                                                             not shown, and ends with a dict of
+                                                             what the diagram asks for, if it does
 
 A question before an experiment is an admonition, a list of two or three answers, and what comes
 out. The reader's choice opens it; without JavaScript it opens with a click. The answer may hold
@@ -46,22 +49,28 @@ import logging
 import os
 import re
 import traceback
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pprint import pformat
 from typing import Any
 from zlib import crc32
 
 import boxes
+import claims
 import glossary
 import listing
 import notebooks
+import pictures
 from sources import LessonError, definitions, file_source, modules, source
 
 FENCE = re.compile(
-    r"^( *)```(source|rest|run|check|fails|figure)\b *(.*?)\n(.*?)^\1```$", re.M | re.S
+    r"^( *)```(source|rest|run|check|fails|figure|picture)\b *(.*?)\n(.*?)^\1```$", re.M | re.S
 )
 DECISION = re.compile(r'^!!! decision "(.+?)"\n((?:(?: {4}.*)?\n)+)', re.M)
+RUN = ("run", "check", "fails", "figure", "picture")
+GUESSES = re.compile(r"^( *)!!! guess .*?(?=^ +\?\?\?\+? answer)", re.M | re.S)
 FIELDS = (
     "Context",
     "Choice",
@@ -93,6 +102,8 @@ class Lesson:
     code_lines: int = 0  # of the listings that stand open on the page
     shortened: dict[str, str] = field(default_factory=dict)
     linked: set[str] = field(default_factory=set)
+    computed: set[Decimal] = field(default_factory=set)  # the numbers in code and in what it gave
+    drawn: dict[str, str] = field(default_factory=dict)  # by their fence: SVGs of pictures.py
 
     def blocks(self) -> Iterator[Block]:
         end = 0
@@ -114,9 +125,18 @@ class Lesson:
                     made = getattr(self, f"_{block.kind}")(block, session)
                 except LessonError as error:
                     raise LessonError(f"{self.name}: {error}") from error
+                if block.kind in RUN:
+                    said = re.sub(r"<[^>]+>", " ", made) if "<svg" in made else made
+                    self.computed |= claims.found(f"{block.text}\n{said}")
                 parts.append(
                     "\n".join(block.indent + line if line else "" for line in made.split("\n"))
                 )
+        bare = list(claims.unfounded(map(_claimed, self.blocks()), self.computed))
+        if bare:
+            raise LessonError(
+                f"{self.name}: no code of the page gives these numbers, and no source is named: "
+                + "; ".join(bare)
+            )
         return "".join(parts) + self._in_full()
 
     def _in_full(self) -> str:
@@ -190,6 +210,18 @@ class Lesson:
         shown = fence("python", block.text)
         return f"{shown}\n\n{svg(session.last, options['alt'], options['caption'])}"
 
+    def _picture(self, block: Block, session: Session) -> str:
+        name, options = block.info.split()[0], dict(re.findall(r'(\w+)="(.*?)"', block.info))
+        if name not in pictures.NAMES:
+            raise LessonError(f"there is no picture {name!r}, only {', '.join(pictures.NAMES)}")
+        given = {}
+        if block.text.strip():
+            self._executed(block, session)
+            given = session.last
+        made = getattr(pictures, name)(**given).svg(options["title"])
+        self.drawn[block.info + block.text] = made
+        return pictures.figure(made, options["caption"])
+
     def _executed(self, block: Block, session: Session) -> str:
         self.executed += 1
         self.asserted += len(re.findall(r"^\s*assert ", block.text, re.M))
@@ -210,9 +242,21 @@ class Lesson:
                 cells.append(("markdown", fence("python", code)))
             elif block.kind in ("run", "check", "figure"):
                 cells.append(("code", block.text))
+            elif block.kind == "picture":
+                cells.append(("markdown", self._in_notebook(block)))
             elif block.kind == "fails":
                 cells.append(("fails", block.text))
         return notebooks.notebook(cells)
+
+    def _in_notebook(self, block: Block) -> str:
+        """A picture as an image in the cell itself, or its caption where the page was not built."""
+        options = dict(re.findall(r'(\w+)="(.*?)"', block.info))
+        made = self.drawn.get(block.info + block.text)
+        caption = f"*{options['caption']}*"
+        if made is None:
+            return caption
+        data = b64encode(made.encode()).decode()
+        return f"![{options['title']}](data:image/svg+xml;base64,{data})\n\n{caption}"
 
 
 class Session:
@@ -256,6 +300,17 @@ class Session:
             logger.removeHandler(handler)
         shown = pformat(self.last, width=80, sort_dicts=False) if self.last is not None else ""
         return (out.getvalue() + shown).rstrip()
+
+
+def _claimed(block: Block) -> str:
+    """What a block says to its reader in words, without the answers that a guess has to offer."""
+    if block.kind == "text":
+        return GUESSES.sub("", block.text)
+    if block.kind in ("figure", "picture"):
+        return "\n\n".join(re.findall(r'="(.*?)"', block.info))
+    if block.kind == "source":
+        return "\n\n".join(note.partition(" :: ")[2] for note in block.text.splitlines())
+    return ""
 
 
 def fence(language: str, text: str, classes: str = "") -> str:

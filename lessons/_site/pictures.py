@@ -1,0 +1,429 @@
+"""Diagrams of the lessons, as SVG in the site's own colours, light or dark.
+
+Each is 380 units wide, so that its text can be read on a phone. Where a picture shows data it gets
+the data from the page, which has just computed it, and says in words what it shows. A page calls
+one by its name:
+
+    ```picture axis_strips title="What each form picks" caption="..."
+    {wanted: cache.decompose_resid(pos_slice=wanted).shape for wanted in (-1, None)}
+    ```
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from zlib import crc32
+
+from markdown import markdown
+
+__all__ = ["NAMES", "Drawing", "figure"]
+
+NAMES = (
+    "address",
+    "axis_strips",
+    "bars",
+    "decision_tree",
+    "holders",
+    "kill_timeline",
+    "rows_of",
+    "tap",
+    "three_devices",
+)
+
+WIDTH = 380
+# The page's colours; a notebook, which has no style sheet of ours, takes the second of each.
+INK = "currentColor"
+FOR = "var(--mc-for, #0b6a86)"
+AGAINST = "var(--mc-against, #b04a1f)"
+LINE = "var(--mc-line, #c3ccd1)"
+SOFT = "var(--mc-soft, #eef3f5)"
+LIT = "var(--mc-lit, #ffe3cf)"
+QUIET = "var(--mc-quiet, #4c5a63)"
+
+
+@dataclass
+class Drawing:
+    """An SVG that is being drawn: its marks, and what it says to those who do not see it."""
+
+    height: float
+    said: str
+    marks: list[str] = field(default_factory=list)
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        words: str,
+        *,
+        at: str = "start",
+        size: float = 12,
+        colour: str = INK,
+        bold: bool = False,
+        code: bool = False,
+    ) -> None:
+        """Words whose baseline is at y; `at` is "start", "middle" or "end"."""
+        style = f"font-size:{size}px;fill:{colour}" + (";font-weight:700" if bold else "")
+        style += ";font-family:var(--md-code-font-family),monospace" if code else ""
+        anchor = "" if at == "start" else f' text-anchor="{at}"'
+        self.marks.append(
+            f'<text x="{x:g}" y="{y:g}"{anchor} style="{style}">{html.escape(words)}</text>'
+        )
+
+    def box(
+        self,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        *,
+        fill: str = "none",
+        stroke: str = LINE,
+        round: float = 4,
+        dashed: bool = False,
+    ) -> None:
+        dash = ";stroke-dasharray:4 3" if dashed else ""
+        self.marks.append(
+            f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="{round:g}" '
+            f'style="fill:{fill};stroke:{stroke};stroke-width:1.4{dash}"/>'
+        )
+
+    def titled(
+        self,
+        x: float,
+        y: float,
+        width: float,
+        words: str,
+        *,
+        height: float = 26,
+        fill: str = SOFT,
+        code: bool = False,
+        bold: bool = False,
+    ) -> None:
+        """A box with words in its middle."""
+        self.box(x, y, width, height, fill=fill)
+        self.text(x + width / 2, y + height / 2 + 4, words, at="middle", code=code, bold=bold)
+
+    def path(
+        self, path: str, *, colour: str = QUIET, width: float = 1.6, dashed: bool = False
+    ) -> None:
+        dash = ";stroke-dasharray:4 3" if dashed else ""
+        self.marks.append(
+            f'<path d="{path}" style="fill:none;stroke:{colour};stroke-width:{width:g}{dash}"/>'
+        )
+
+    def arrow(
+        self,
+        x1: float,
+        y1: float,
+        x2: float,
+        y2: float,
+        *,
+        colour: str = QUIET,
+        dashed: bool = False,
+    ) -> None:
+        """A straight line with a head at its end."""
+        length = math.hypot(x2 - x1, y2 - y1)
+        along_x, along_y = (x2 - x1) / length, (y2 - y1) / length
+        back_x, back_y = x2 - 7 * along_x, y2 - 7 * along_y
+        self.path(f"M{x1:g} {y1:g}L{x2:g} {y2:g}", colour=colour, dashed=dashed)
+        self.path(
+            f"M{back_x - 4 * along_y:.1f} {back_y + 4 * along_x:.1f}L{x2:g} {y2:g}"
+            f"L{back_x + 4 * along_y:.1f} {back_y - 4 * along_x:.1f}",
+            colour=colour,
+        )
+
+    def dot(self, x: float, y: float, radius: float = 5, *, colour: str = FOR) -> None:
+        self.marks.append(f'<circle cx="{x:g}" cy="{y:g}" r="{radius:g}" style="fill:{colour}"/>')
+
+    def svg(self, title: str) -> str:
+        """The picture as an SVG of its own, with a title and a description."""
+        mark = f"p{crc32((title + self.said).encode())}"
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-labelledby="{mark}t" '
+            f'aria-describedby="{mark}d" viewBox="0 0 {WIDTH} {self.height:g}" '
+            f'font-family="sans-serif"><title id="{mark}t">{html.escape(title)}</title>'
+            f'<desc id="{mark}d">{html.escape(self.said)}</desc>{"".join(self.marks)}</svg>'
+        )
+
+
+def figure(svg: str, caption: str) -> str:
+    """A picture with its caption, for the page."""
+    caption = markdown(caption).removeprefix("<p>").removesuffix("</p>")
+    return f'<figure class="picture" markdown="0">{svg}<figcaption>{caption}</figcaption></figure>'
+
+
+def tap() -> Drawing:
+    """A hook point on the stream, with a hook that looks and one that replaces."""
+    drawn = Drawing(
+        206,
+        "Twice an activation goes from left to right through a hook point, which calls a hook. "
+        "The first hook returns None, and the same activation goes on. The second returns "
+        "a tensor, and that tensor goes on in its place.",
+    )
+    for top, returned, after, colour in (
+        (0, "returns None", "the same", FOR),
+        (106, "returns a tensor", "the new one", AGAINST),
+    ):
+        line = top + 76
+        drawn.titled(114, top + 4, 152, "hook(tensor, hook)", code=True, fill=LIT)
+        drawn.path(f"M160 {line - 10}V{top + 34}", colour=FOR)
+        drawn.arrow(160, top + 46, 160, top + 31, colour=FOR)
+        drawn.arrow(220, top + 31, 220, line - 9, colour=colour, dashed=colour == FOR)
+        drawn.text(228, top + 54, returned, colour=QUIET)
+        drawn.arrow(18, line, 128, line, colour=FOR)
+        drawn.arrow(252, line, 366, line, colour=colour)
+        drawn.titled(130, line - 12, 120, "hook point", height=24, fill=SOFT)
+        drawn.text(18, line - 8, "activation")
+        drawn.text(366, line - 8, after, at="end", colour=colour, bold=True)
+    return drawn
+
+
+def holders(rows: Mapping[str, Sequence[bool]], columns: Sequence[str]) -> Drawing:
+    """Which holders refer to which activation's memory: a dot where one does."""
+    top = 40
+    told = "; ".join(
+        f"{column} holds {', '.join(n for n, held in rows.items() if held[place]) or 'none'}"
+        for place, column in enumerate(columns)
+    )
+    drawn = Drawing(top + 19 * len(rows) + 6, f"A row for each activation. {told}.")
+    left, step = 178, (WIDTH - 178) / len(columns)
+    for place, column in enumerate(columns):
+        for number, words in enumerate(column.split("|")):
+            x = left + step * (place + 0.5)
+            drawn.text(x, 12 + 14 * number, words, at="middle", size=11.5, bold=True)
+    for number, (name, held) in enumerate(rows.items()):
+        y = top + 19 * number
+        if number % 2 == 0:
+            drawn.box(0, y - 5, WIDTH, 19, fill=SOFT, stroke="none", round=0)
+        drawn.text(4, y + 9, name, size=11.5, code=True)
+        for place, yes in enumerate(held):
+            x = left + step * (place + 0.5)
+            if yes:
+                drawn.dot(x, y + 4.5, colour=AGAINST if place == len(held) - 1 else FOR)
+            else:
+                drawn.text(x, y + 9, "–", at="middle", colour=QUIET)
+    return drawn
+
+
+def rows_of(calls: Mapping[str, Sequence[str]], every: Sequence[str]) -> Drawing:
+    """Which parts each call of a decomposition returns: a filled cell where it does."""
+    left, cell, top = 168, (WIDTH - 168) / len(every), 78
+    told = "; ".join(f"{call} gives {', '.join(labels)}" for call, labels in calls.items())
+    drawn = Drawing(top + 24 * len(calls) + 4, f"A row for each call. {told}.")
+    drawn.text(left - 8, top - 8, "decompose_resid", at="end", code=True, bold=True)
+    for place, label in enumerate(every):
+        x = left + cell * (place + 0.5)
+        drawn.marks.append(
+            f'<text transform="translate({x + 4:g} {top - 6}) rotate(-90)" '
+            f'style="font-size:11.5px;fill:{INK}">{html.escape(label)}</text>'
+        )
+    for number, (call, labels) in enumerate(calls.items()):
+        y = top + 24 * number
+        drawn.text(left - 8, y + 14, call, at="end", size=11.5, code=True)
+        for place, label in enumerate(every):
+            there = label in labels
+            fill, stroke = (FOR, FOR) if there else ("none", LINE)
+            drawn.box(left + cell * place + 2, y, cell - 4, 20, fill=fill, stroke=stroke, round=2)
+    return drawn
+
+
+def address(name: str, parts: Sequence[tuple[str, str]], spellings: Sequence[str]) -> Drawing:
+    """A full name taken apart, and the spellings that lead to it."""
+    top, size = 22 * len(spellings) + 44, 15
+    width = 9.05  # of a character of the code font at this size
+    left = (WIDTH - width * len(name)) / 2
+    drawn = Drawing(
+        top + 62,
+        f"{', '.join(spellings)} all mean {name}. In it, "
+        + ", ".join(f"{part} is {meaning}" for part, meaning in parts)
+        + ".",
+    )
+    for number, spelling in enumerate(spellings):
+        y = 22 * number + 11.5
+        drawn.titled(4, y - 9.5, 164, spelling, height=19, code=True)
+        drawn.path(f"M170 {y:g}C190 {y:g} 190 {top - 40} 190 {top - 22}")
+    drawn.text(204, 15, "any of these", colour=QUIET)
+    drawn.arrow(190, top - 30, 190, top - 16)
+    drawn.text(204, top - 24, "the one full name", colour=QUIET)
+    x = left
+    for number, (part, meaning) in enumerate(parts):
+        long = width * len(part)
+        drawn.marks.append(
+            f'<text x="{x:g}" y="{top}" textLength="{long:g}" lengthAdjust="spacingAndGlyphs" '
+            f'style="font-size:{size}px;fill:{FOR};font-weight:700;'
+            f'font-family:var(--md-code-font-family),monospace">{html.escape(part)}</text>'
+        )
+        drawn.path(f"M{x:g} {top + 6}h{long:g}", colour=AGAINST, width=2)
+        y = top + 24 + 16 * (number % 2)
+        if number % 2:
+            drawn.path(f"M{x + long / 2:g} {top + 8}V{y - 11}", colour=LINE)
+        drawn.text(x + long / 2, y, meaning, at="middle")
+        x += long
+        if number < len(parts) - 1:
+            drawn.text(x + width / 2, top, ".", at="middle", size=size, code=True)
+            x += width
+    return drawn
+
+
+def decision_tree(leaves: Mapping[str, str]) -> Drawing:
+    """Raise, assert or log: three questions, and for each answer an example of ours."""
+    raised, asserted, logged = leaves["raise"], leaves["assert"], leaves["log"]
+    drawn = Drawing(
+        292,
+        "Something is not as it should be. Could an input bring it about? If not: assert, as in "
+        f"{asserted}. If so: would going on give a wrong result? Then raise, as in {raised}. "
+        f"If not: does somebody want to know? If so: log, as in {logged}. If not: nothing.",
+    )
+
+    def question(y: float, words: str) -> None:
+        drawn.box(8, y, 176, 40, fill=SOFT, stroke=QUIET)
+        first, _, second = words.partition("|")
+        drawn.text(96, y + 17, first, at="middle")
+        drawn.text(96, y + 32, second, at="middle")
+
+    def leaf(y: float, answer: str, verb: str, example: str, colour: str) -> None:
+        drawn.arrow(184, y + 20, 232, y + 20)
+        drawn.text(207, y + 14, answer, at="middle", size=11.5, colour=QUIET)
+        drawn.box(233, y, 140, 40, fill=LIT, stroke=colour)
+        drawn.text(303, y + 17, verb, at="middle", bold=True)
+        drawn.text(303, y + 32, example, at="middle", size=10.5, code=True)
+
+    def down(y: float, answer: str) -> None:
+        drawn.arrow(96, y + 40, 96, y + 69)
+        drawn.text(102, y + 58, answer, size=11.5, colour=QUIET)
+
+    drawn.text(96, 14, "something is not as it should be", at="middle", colour=QUIET, size=11.5)
+    drawn.arrow(96, 19, 96, 33)
+    question(34, "Could an input|bring it about?")
+    leaf(34, "no", "assert", asserted, LINE)
+    down(34, "yes")
+    question(104, "Would going on|give a wrong result?")
+    leaf(104, "yes", "raise", raised, AGAINST)
+    down(104, "no")
+    question(174, "Is it global, or was there|nothing to do?")
+    leaf(174, "yes", "log", logged, FOR)
+    down(174, "no")
+    drawn.titled(8, 244, 176, "go on, without a word", height=30)
+    return drawn
+
+
+def axis_strips(
+    shapes: Mapping[object, tuple[Sequence[int], Sequence[int]]], words: Sequence[str]
+) -> Drawing:
+    """For each form of a slice the positions that it picks, and the shape that comes out."""
+    left, cell = 66, 33
+    told = "; ".join(
+        f"{form} picks {', '.join(words[place] for place in picked)} and gives {tuple(shape)}"
+        for form, (picked, shape) in shapes.items()
+    )
+    drawn = Drawing(50 + 34 * len(shapes), f"A row for each form: {told}.")
+    for place, word in enumerate(words):
+        x = left + cell * (place + 0.5)
+        drawn.text(x, 26, word, at="middle", size=10.5)
+        drawn.text(x, 39, str(place), at="middle", size=10.5, colour=QUIET)
+    drawn.text(left + cell * len(words) + 10, 39, "the result", size=11.5, colour=QUIET)
+    for number, (form, (picked, shape)) in enumerate(shapes.items()):
+        y = 48 + 34 * number
+        drawn.text(left - 8, y + 16, str(form), at="end", code=True)
+        for place in range(len(words)):
+            fill, stroke = (FOR, FOR) if place in picked else ("none", LINE)
+            drawn.box(left + cell * place + 1.5, y, cell - 3, 24, fill=fill, stroke=stroke, round=2)
+        drawn.text(left + cell * len(words) + 10, y + 16, str(tuple(shape)), size=11.5, code=True)
+    return drawn
+
+
+def three_devices() -> Drawing:
+    """Where model, run and cache live: all in one place, and with the cache on the CPU."""
+    drawn = Drawing(
+        282,
+        "Two set-ups. In the first, model, run and cache are on the GPU, and an analysis runs "
+        "there. In the second, run_with_cache was told device='cpu': model and run stay on the "
+        "GPU, each activation goes to the CPU when it is made, and the analysis runs on the CPU, "
+        "to which copies of the weights that it needs are brought.",
+    )
+
+    def device(x: float, y: float, name: str) -> None:
+        drawn.box(x, y, 176, 108, stroke=QUIET, dashed=True)
+        drawn.text(x + 8, y + 16, name, bold=True, colour=QUIET)
+
+    for top, call in ((0, "run_with_cache(text)"), (144, 'run_with_cache(text, device="cpu")')):
+        drawn.text(4, top + 12, call, code=True)
+        device(4, top + 20, "GPU")
+        device(200, top + 20, "CPU")
+        drawn.titled(16, top + 46, 70, "model")
+        drawn.titled(98, top + 46, 70, "run", fill=LIT)
+        drawn.arrow(86, top + 59, 97, top + 59)
+    drawn.titled(98, 92, 70, "cache")
+    drawn.arrow(133, 72, 133, 91, colour=FOR)
+    drawn.titled(16, 92, 70, "analysis", fill=LIT)
+    drawn.arrow(97, 105, 87, 105)
+    drawn.titled(212, 190, 70, "cache")
+    drawn.arrow(168, 203, 211, 203, colour=FOR)
+    drawn.titled(294, 190, 70, "analysis", fill=LIT)
+    drawn.arrow(282, 203, 293, 203)
+    drawn.path("M51 216V254H329V224", dashed=True)
+    drawn.arrow(329, 232, 329, 217)
+    drawn.text(56, 267, "copies of weights", size=11, colour=QUIET)
+    return drawn
+
+
+def kill_timeline(first: Sequence[float], second: Sequence[float], killed: float) -> Drawing:
+    """When each shard was finished: before the kill, and by the same command again. In seconds."""
+    end = max(*second, killed)
+    left, right = 14, WIDTH - 14
+    drawn = Drawing(
+        150,
+        f"A time line. The first process made {len(first)} shards in {first[-1]:.2f} seconds "
+        f"and was killed. The same command, run again, finished the other {len(second)}, the last "
+        f"after {end:.2f} seconds. No shard was made twice.",
+    )
+
+    def x(seconds: float) -> float:
+        return left + (right - left) * seconds / end
+
+    for top, name, times, colour in (
+        (24, f"first process: {len(first)} shards", first, FOR),
+        (76, f"the same command again: the other {len(second)}", second, AGAINST),
+    ):
+        at, edge = ("end", right) if times is second else ("start", left)
+        drawn.text(edge, top - 8, name, at=at)
+        drawn.path(f"M{left} {top + 18}H{right}", colour=LINE)
+        for time in times:
+            drawn.path(f"M{x(time):.1f} {top}v18", colour=colour, width=1)
+    drawn.path(f"M{x(killed):.1f} 6V112", colour=INK, width=2)
+    drawn.text(x(killed) + 5, 16, "SIGKILL", bold=True)
+    drawn.arrow(left, 116, right, 116)
+    for step in range(5):
+        seconds = end * step / 4
+        at = ("start", "middle", "middle", "middle", "end")[step]
+        drawn.text(x(seconds), 132, f"{seconds:.1f}", at=at, size=11, colour=QUIET)
+    drawn.text(
+        WIDTH / 2,
+        147,
+        "seconds since the first shard was written",
+        at="middle",
+        size=11,
+        colour=QUIET,
+    )
+    return drawn
+
+
+def bars(values: Mapping[str, float], unit: str, log: bool = False) -> Drawing:
+    """A bar with its value for each name; with `log`, lengths are of logarithms."""
+    left, long = 128, WIDTH - 128 - 58
+    told = ", ".join(f"{name} {value:,g}" for name, value in values.items())
+    drawn = Drawing(24 * len(values) + 26, f"{unit}: {told}.")
+    most, least = max(values.values()), min(values.values()) / 2
+    for number, (name, value) in enumerate(values.items()):
+        share = math.log(value / least) / math.log(most / least) if log else value / most
+        y = 24 * number + 2
+        drawn.text(left - 6, y + 13, name, at="end", size=11.5)
+        fill = AGAINST if number == 0 else FOR
+        drawn.box(left, y, long * share, 18, fill=fill, stroke="none", round=1)
+        drawn.text(left + long * share + 5, y + 13, f"{value:,g}", size=11.5)
+    words = unit + (" (a scale of powers of ten)" if log else "")
+    drawn.text(left, 24 * len(values) + 18, words, size=11.5, colour=QUIET)
+    return drawn
