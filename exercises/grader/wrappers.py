@@ -39,6 +39,10 @@ OWN = {
         "head_logit_attrs",
         "minicache.analysis.attribution:head_logit_attrs",
     ),
+    "ex19_attribution_patching": (
+        "attribution_patching",
+        "minicache.analysis.patching.attribution:attribution_patching",
+    ),
 }
 
 
