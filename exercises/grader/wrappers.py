@@ -53,6 +53,10 @@ OWN: dict[str, tuple[str, ...]] = {
         "minicache.analysis.attribution:head_logit_attrs",
     ),
     "ex16_induction": ("induction_scores", "minicache.analysis.heads:induction_score"),
+    "ex19_attribution_patching": (
+        "attribution_patching",
+        "minicache.analysis.patching.attribution:attribution_patching",
+    ),
 }
 
 
