@@ -23,7 +23,8 @@ from torch import Tensor
 
 from minicache.analysis.components import writes_before
 from minicache.analysis.frozen_norm import FrozenNorm, GivenStack, fit
-from minicache.analysis.protocols import Cached, Labelled, gives_labels
+from minicache.analysis.labels import Labelled, gives_labels
+from minicache.analysis.protocols import Cached
 from minicache.analysis.residual import place_of
 from minicache.errors import TokenError, shown
 from minicache.slices import Slice, SliceInput
