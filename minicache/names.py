@@ -17,6 +17,7 @@ from minicache.errors import (
     ArgumentTypeError,
     LayerRangeError,
     UnknownActivationError,
+    described,
     nearest,
     shown,
 )
@@ -102,7 +103,7 @@ def get_act_name(name: str, layer: int | None = None, layer_type: str | None = N
         or (index is None and layer is not None)
         or not isinstance(layer_type, str | None)
     ):
-        parts = ", ".join(f"{shown(p)} ({type(p).__name__})" for p in (name, layer, layer_type))
+        parts = " and ".join(map(described, (name, layer, layer_type)))
         raise AddressTypeError(
             f"get_act_name was given {parts}. A name is a string; a layer is an int from 0 up, or "
             f"None; a layer_type is a string such as 'attn', 'mlp', 'ln1', or None. "
@@ -257,9 +258,7 @@ def stream_place(layer: int | None, n_layers: int, *, mlp_input: bool = False) -
 def _counted(layer: object, size: int, there: str) -> int:
     """A layer as a list of this size counts it, from 0 up."""
     if (index := index_of(layer)) is None:
-        raise ArgumentTypeError(
-            f"layer is an int, and not {shown(layer)} of type {type(layer).__name__}."
-        )
+        raise ArgumentTypeError(f"layer is an int, and not {described(layer)}.")
     if -size <= index < size:
         return index % size
     raise LayerRangeError(
