@@ -41,6 +41,7 @@ __all__ = [
     "TokenError",
     "UnknownActivationError",
     "UnknownWordError",
+    "described",
     "logger",
     "nearest",
     "optional",
@@ -153,6 +154,11 @@ def shown(value: object) -> str:
     except Exception:  # an int of 5,000 digits has no repr, nor has what a user broke
         text = f"a value of type {type(value).__name__}"
     return text if len(text) <= 100 else f"{text[:99]}…"
+
+
+def described(value: object) -> str:
+    """A value and its type, for a message about an argument of the wrong type."""
+    return f"{shown(value)} of type {type(value).__name__}"
 
 
 def optional(module: str, extra: str, package: str | None = None) -> Any:

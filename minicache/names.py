@@ -17,6 +17,7 @@ from minicache.errors import (
     ArgumentTypeError,
     LayerRangeError,
     UnknownActivationError,
+    described,
     nearest,
     shown,
 )
@@ -96,21 +97,19 @@ def get_act_name(name: str, layer: int | None = None, layer_type: str | None = N
         >>> get_act_name("q", 3), get_act_name("scale4ln1"), get_act_name("embed")
         ('blocks.3.attn.hook_q', 'blocks.4.ln1.hook_scale', 'hook_embed')
     """
-    wanted = {
-        "name is a string": (name, isinstance(name, str)),
-        "layer is an int from 0 up, or None": (layer, layer is None or index_of(layer) is not None),
-        "layer_type is a string such as 'attn', 'mlp', 'ln1', or None": (
-            layer_type,
-            layer_type is None or isinstance(layer_type, str),
-        ),
-    }
-    for what, (part, fits) in wanted.items():
-        if not fits:
-            raise AddressTypeError(
-                f"An activation's {what}, and not {shown(part)} of type {type(part).__name__}. "
-                f"Examples: ('q', 3), ('scale', 3, 'ln1'), 'q3'."
-            )
-    return _resolved(name, None if layer is None else index_of(layer), layer_type)
+    index = index_of(layer)
+    if (
+        not isinstance(name, str)
+        or (index is None and layer is not None)
+        or not isinstance(layer_type, str | None)
+    ):
+        parts = " and ".join(map(described, (name, layer, layer_type)))
+        raise AddressTypeError(
+            f"get_act_name was given {parts}. A name is a string; a layer is an int from 0 up, or "
+            f"None; a layer_type is a string such as 'attn', 'mlp', 'ln1', or None. "
+            f"Examples: ('q', 3), ('scale', 3, 'ln1'), 'q3'."
+        )
+    return _resolved(name, index, layer_type)
 
 
 @lru_cache(maxsize=4096)  # an analysis asks for the same few hundred names again and again
@@ -149,11 +148,10 @@ def _resolved(name: str, layer: int | None, layer_type: str | None) -> str:
 def _homes(act: str, in_block: bool) -> list[str]:
     """The places that have an activation of this name, within a block or outside all blocks."""
     homes = [place for place, acts in AXES.items() if act in acts]
-    split = (home.partition("blocks") for home in homes)
     return [
-        after.lstrip(".") if in_block else home
-        for home, block, after in split
-        if in_block == bool(block)
+        place.removeprefix("blocks").lstrip(".")
+        for place in homes
+        if place.startswith("blocks") == in_block
     ]
 
 
@@ -191,10 +189,9 @@ def axes_of(full_name: str) -> tuple[str, ...]:
         UnknownActivationError: AXES has no such activation.
     """
     layer, rest = split_act_name(full_name.removesuffix("_grad"))
-    place, _, act = rest.rpartition("hook_")
-    place = ".".join(filter(None, ("" if layer is None else "blocks", place.rstrip("."))))
-    if act in AXES.get(place, {}):
-        return tuple(AXES[place][act].split())
+    place, _, act = (rest if layer is None else f"blocks.{rest}").rpartition("hook_")
+    if act in (acts := AXES.get(place.rstrip("."), {})):
+        return tuple(acts[act].split())
     raise UnknownActivationError(f"The axes of {full_name!r} are not known: it is not in AXES.")
 
 
@@ -232,13 +229,7 @@ def block_layer(layer: int, n_layers: int) -> int:
         LayerRangeError: there is no such block.
         ArgumentTypeError: `layer` is not an int.
     """
-    asked = _layer(layer, "an int")
-    if -n_layers <= asked < n_layers:
-        return asked % n_layers
-    raise LayerRangeError(
-        f"Layer {shown(asked)} was asked for; this model has {n_layers}, "
-        f"so a layer is {-n_layers} to {n_layers - 1}."
-    )
+    return _counted(layer, n_layers, f"this model has {n_layers} layers")
 
 
 def stream_place(layer: int | None, n_layers: int, *, mlp_input: bool = False) -> int:
@@ -254,14 +245,8 @@ def stream_place(layer: int | None, n_layers: int, *, mlp_input: bool = False) -
         LayerRangeError: no such place, or `mlp_input` at the last one, which no MLP follows.
         ArgumentTypeError: `layer` is not an int or None.
     """
-    places = n_layers + 1
-    asked = n_layers if layer is None else _layer(layer, "an int or None")
-    if not -places <= asked < places:
-        raise LayerRangeError(
-            f"layer={shown(layer)} was asked for; with {n_layers} layers the residual stream has "
-            f"{places} places, {-places} to {n_layers}. None, -1 and {n_layers} are all the last."
-        )
-    place = asked % places
+    there = f"the stream past {n_layers} layers has {n_layers + 1} places"
+    place = n_layers if layer is None else _counted(layer, n_layers + 1, there)
     if mlp_input and place == n_layers:
         raise LayerRangeError(
             f"mlp_input=True with layer={layer}: no MLP follows the last place of the stream. "
@@ -270,9 +255,12 @@ def stream_place(layer: int | None, n_layers: int, *, mlp_input: bool = False) -
     return place
 
 
-def _layer(layer: object, wanted: str) -> int:
+def _counted(layer: object, size: int, there: str) -> int:
+    """A layer as a list of this size counts it, from 0 up."""
     if (index := index_of(layer)) is None:
-        raise ArgumentTypeError(
-            f"layer is {wanted}, and not {shown(layer)} of type {type(layer).__name__}."
-        )
-    return index
+        raise ArgumentTypeError(f"layer is an int, and not {described(layer)}.")
+    if -size <= index < size:
+        return index % size
+    raise LayerRangeError(
+        f"layer={shown(index)} was asked for; {there}. Give {-size} to {size - 1}: -1 is the last."
+    )

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from minicache.errors import BatchSizeError, SliceError, SliceRangeError, shown
+from minicache.errors import BatchSizeError, SliceError, SliceRangeError, described, shown
 from minicache.names import index_of
 
 __all__ = ["Slice", "SliceInput", "only_item"]
@@ -161,9 +161,7 @@ def _checked_array(given: Any) -> Tensor:
     """A 1-d tensor of int64 or bool, on the CPU and in memory of its own."""
     sequence = isinstance(given, Sequence) and not isinstance(given, str | bytes)
     if not sequence and not hasattr(given, "__array__"):
-        raise SliceError(
-            f"{shown(given)} of type {type(given).__name__} does not describe a slice. {_FORMS}"
-        )
+        raise SliceError(f"{described(given)} does not describe a slice. {_FORMS}")
     kinds = {type(entry) for entry in given} if sequence else set()
     if hasattr(given, "__array__") and not isinstance(given, Tensor):
         given = given.__array__().copy()  # torch refuses numpy's negative strides

@@ -106,6 +106,19 @@ HOOKS = [
         "'bwd'",
     ),
     (lambda m, c: m.add_hook(3, nothing), HookError, TypeError, "3"),
+    (
+        lambda m, c: m.get_caching_hooks([10**5000]),
+        UnknownActivationError,
+        KeyError,
+        "a value of type int",
+    ),
+    (
+        lambda m, c: m.add_hook("hook_embed", nothing, dir=10**5000),
+        ArgumentValueError,
+        ValueError,
+        "a value of type int",
+    ),
+    (lambda m, c: m.add_hook("hook_embed", 10**5000), HookError, TypeError, "of type int"),
     (lambda m, c: m.reset_hooks(direction="up"), ArgumentValueError, ValueError, "up"),
     (
         lambda m, c: m.run_with_hooks(

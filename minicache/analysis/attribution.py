@@ -23,9 +23,10 @@ from torch import Tensor
 
 from minicache.analysis.components import writes_before
 from minicache.analysis.frozen_norm import FrozenNorm, GivenStack, fit
-from minicache.analysis.protocols import Cached, Labelled, gives_labels
+from minicache.analysis.labels import Labelled, gives_labels
+from minicache.analysis.protocols import Cached
 from minicache.analysis.residual import place_of
-from minicache.errors import TokenError, shown
+from minicache.errors import TokenError, described
 from minicache.slices import Slice, SliceInput
 
 __all__ = ["Tokens", "head_logit_attrs", "logit_attrs", "logit_constant", "neuron_logit_attrs"]
@@ -217,7 +218,7 @@ def _ids(cache: Cached, tokens: Tokens, lead: torch.Size) -> Int[Tensor, "*lead_
         ids = torch.as_tensor(given, device=model.device)
     except (TypeError, ValueError, RuntimeError, OverflowError):
         raise TokenError(
-            f"{shown(tokens)} of type {type(tokens).__name__} is not tokens. Give a word, an id, a "
+            f"{described(tokens)} is not tokens. Give a word, an id, a "
             f"tensor of ids, or a list of words."
         ) from None
     if ids.is_floating_point() or ids.is_complex() or ids.dtype == torch.bool:

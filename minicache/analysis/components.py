@@ -19,13 +19,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from minicache.analysis.frozen_norm import FrozenNorm, Stack
-from minicache.analysis.protocols import (
-    AttentionWeights,
-    Cached,
-    Labelled,
-    MLPWeights,
-    gives_labels,
-)
+from minicache.analysis.labels import Labelled, gives_labels
+from minicache.analysis.protocols import AttentionWeights, Cached, MLPWeights
 from minicache.analysis.residual import (
     decompose_resid,
     norm_reading,

@@ -1,4 +1,4 @@
-"""Say, as types, what an analysis asks of a cache and of the model behind it, and what it gives.
+"""Say, as types, what an analysis asks of a cache and of the model behind it.
 
 `ActivationCache` and `HookedTransformer` satisfy them, and so may any decoder: one whose
 normalisations do not centre, whose blocks have no MLP, whose attention shares keys among heads, or
@@ -13,41 +13,14 @@ has a normalisation behind it. What a model has is read off `hook_dict`: a block
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import (
-    Any,
-    Concatenate,
-    Literal,
-    ParamSpec,
-    Protocol,
-    TypeAlias,
-    TypeVar,
-    overload,
-    runtime_checkable,
-)
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-__all__ = [
-    "Analysis",
-    "AttentionWeights",
-    "Cached",
-    "Labelled",
-    "MLPWeights",
-    "Method",
-    "Model",
-    "Norm",
-    "Shape",
-    "gives_labels",
-]
-
-Options = ParamSpec("Options")
-Rows = TypeVar("Rows")
-RowsGiven = TypeVar("RowsGiven", covariant=True)
-Labelled: TypeAlias = tuple[Rows, list[str]]
-"""With `return_labels=True`: the rows, and a name for each of them."""
+__all__ = ["AttentionWeights", "Cached", "MLPWeights", "Model", "Norm", "Shape"]
 
 
 @runtime_checkable
@@ -78,13 +51,10 @@ class MLPWeights(Protocol):
 
 @runtime_checkable
 class Shape(Protocol):
-    """The sizes that every analysis needs. All others are read off weights and activations."""
+    """The size that every analysis needs. All others are read off weights and activations."""
 
     @property
     def n_layers(self) -> int: ...
-
-    @property
-    def d_model(self) -> int: ...
 
 
 @runtime_checkable
@@ -126,44 +96,3 @@ class Cached(Protocol):
     def __getitem__(self, address: Any, /) -> Tensor: ...
 
     def __iter__(self) -> Iterator[str]: ...
-
-
-@runtime_checkable
-class Method(Protocol[Options, RowsGiven]):
-    """An analysis as a method of a cache: `return_labels=True` also gives the labels."""
-
-    @overload
-    def __call__(
-        self, *args: Any, return_labels: Literal[True], **options: Any
-    ) -> Labelled[RowsGiven]: ...
-
-    @overload
-    def __call__(self, *args: Options.args, **options: Options.kwargs) -> RowsGiven: ...
-
-
-@runtime_checkable
-class Analysis(Protocol[Options, RowsGiven]):
-    """An analysis as a function of a cache, and as what a class binds as its method."""
-
-    @overload
-    def __call__(
-        self, cache: Cached, /, *args: Any, return_labels: Literal[True], **options: Any
-    ) -> Labelled[RowsGiven]: ...
-
-    @overload
-    def __call__(
-        self, cache: Cached, /, *args: Options.args, **options: Options.kwargs
-    ) -> RowsGiven: ...
-
-    def __get__(self, cache: Any, owner: Any, /) -> Method[Options, RowsGiven]: ...
-
-
-def gives_labels(
-    function: Callable[Concatenate[Cached, Options], Rows | Labelled[Rows]],
-) -> Analysis[Options, Rows]:
-    """The function itself. A type checker learns what it gives with labels, and what without.
-
-    So an analysis writes its signature once. Where labels are asked for, the types of the other
-    arguments are not checked.
-    """
-    return function  # type: ignore[return-value]

@@ -19,7 +19,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from minicache.analysis.frozen_norm import FrozenNorm, GivenStack, Stack, fit, normalise
-from minicache.analysis.protocols import Cached, Labelled, gives_labels
+from minicache.analysis.labels import Labelled, gives_labels
+from minicache.analysis.protocols import Cached
 from minicache.errors import ConfigError, shown
 from minicache.names import AXES, stream_place
 from minicache.slices import Slice, SliceInput

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from torch import Tensor, nn
 
-from minicache.errors import ArgumentValueError, HookError, UnknownActivationError
+from minicache.errors import ArgumentValueError, HookError, UnknownActivationError, described, shown
 
 __all__ = ["Attached", "Direction", "HookFunction", "HookPoint", "check_hook"]
 
@@ -198,10 +198,7 @@ def _apart(tensor: Tensor) -> Tensor:
 def check_hook(hook: object, dir: object) -> None:
     """Raise unless `hook` can be called and `dir` is a direction."""
     if not callable(hook):
-        raise HookError(
-            f"A hook is a function hook(tensor, hook), and not {hook!r} of type "
-            f"{type(hook).__name__}."
-        )
+        raise HookError(f"A hook is a function hook(tensor, hook), and not {described(hook)}.")
     check_direction(dir)
 
 
@@ -209,4 +206,4 @@ def check_direction(dir: object, *, both: bool = False) -> None:
     """Raise unless `dir` is `"fwd"`, `"bwd"` or, where it may be, `"both"`."""
     if dir not in (("fwd", "bwd", "both") if both else ("fwd", "bwd")):
         more = ", or give 'both'" if both else ""
-        raise ArgumentValueError(f"dir={dir!r}: a hook runs 'fwd' or 'bwd'{more}.")
+        raise ArgumentValueError(f"dir={shown(dir)}: a hook runs 'fwd' or 'bwd'{more}.")

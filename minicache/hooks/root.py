@@ -18,8 +18,10 @@ from minicache.errors import (
     GradientError,
     HookError,
     UnknownActivationError,
+    described,
     logger,
     nearest,
+    shown,
 )
 from minicache.hooks.point import (
     OPEN_BLOCKS,
@@ -272,12 +274,12 @@ class HookedRootModule(nn.Module):
     ) -> Iterator[tuple[HookPoint, HookFunction, Direction]]:
         """Which hook goes onto which hook point. Raises if that cannot be said."""
         if not isinstance(named_hooks, Iterable) or isinstance(named_hooks, str | Mapping):
-            raise HookError(f"{dir}_hooks is a list of pairs, and not {_shown(named_hooks)}.")
+            raise HookError(f"{dir}_hooks is a list of pairs, and not {described(named_hooks)}.")
         for pair in named_hooks:
             if not isinstance(pair, tuple | list) or len(pair) != 2:
                 raise HookError(
                     f"{dir}_hooks is a list of pairs (name or predicate, hook), and "
-                    f"{_shown(pair)} is no such pair."
+                    f"{described(pair)} is no such pair."
                 )
             name, hook = pair
             check_hook(hook, dir)
@@ -287,7 +289,7 @@ class HookedRootModule(nn.Module):
     def _points(self, name: str | NamePredicate) -> list[HookPoint]:
         if not isinstance(name, str) and not callable(name):
             raise HookError(
-                f"A hook is attached by a name or a function of a name, not by {_shown(name)}."
+                f"A hook is attached by a name or a function of a name, not by {described(name)}."
             )
         names = self._filtered(name)
         if not names:
@@ -308,14 +310,14 @@ class HookedRootModule(nn.Module):
         if not isinstance(names_filter, str | Sequence):
             raise HookError(
                 f"names_filter is a name, a list of names, a function of a name, or None, and not "
-                f"{_shown(names_filter)}."
+                f"{described(names_filter)}."
             )
         wanted = [names_filter] if isinstance(names_filter, str) else list(names_filter)
         for name in wanted:
             if not isinstance(name, str) or name not in self.hook_dict:
                 raise UnknownActivationError(
-                    f"{type(self).__name__} has no hook point {name!r}."
-                    f"{nearest(str(name), self.hook_dict)} "
+                    f"{type(self).__name__} has no hook point {shown(name)}."
+                    f"{nearest(shown(name), self.hook_dict)} "
                     f"model.hook_dict has all {len(self.hook_dict)}."
                 )
         return [name for name in self.hook_dict if name in wanted]
@@ -336,7 +338,3 @@ class HookedRootModule(nn.Module):
         else:
             why = "The model detached it."
         raise GradientError(f"incl_bwd=True needs a graph, and the output has none. {why}")
-
-
-def _shown(given: object) -> str:
-    return f"{given!r} of type {type(given).__name__}"
