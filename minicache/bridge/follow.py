@@ -37,8 +37,6 @@ _NAMES: Final = {
     "matmul": "matmul bmm baddbmm",
     "softmax": "softmax",
     "sdpa": "scaled_dot_product_attention",
-    "mul": "mul mul_",
-    "div": "div div_",
     "same": "to type type_as float double half bfloat16 cpu cuda contiguous clone view view_as "
     "reshape __getitem__",
     "shape": "transpose permute expand unsqueeze squeeze flatten",
@@ -47,7 +45,7 @@ KINDS: Final = {name: kind for kind, names in _NAMES.items() for name in names.s
 
 
 class _CarriedError(Exception):
-    """A TypeError on its way out of an addition."""
+    """A TypeError on its way out of a function."""
 
 
 class Follow(TorchFunctionMode):
@@ -77,14 +75,18 @@ class Follow(TorchFunctionMode):
         kwargs = kwargs or {}
         if self.is_paused:
             return func(*args, **kwargs)
+        try:
+            return self.see(func, args, kwargs)
+        except TypeError as error:  # Python would say that + is not for these operands
+            raise _CarriedError(error) from error
+
+    def see(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run a function, as what it is to the stream."""
         kind = KINDS.get(func.__name__, func.__name__)
         if kind == "add" and self.layer is not None:
             operands = (*args, *(kwargs[name] for name in ("input", "other") if name in kwargs))
             if any(self.holds(one) for one in operands):
-                try:
-                    return self.write(func, operands, kwargs.get("alpha", 1))
-                except TypeError as error:  # Python would say that + is not for these operands
-                    raise _CarriedError(error) from error
+                return self.write(func, operands, kwargs.get("alpha", 1))
         out = self.call(func, kind, args, kwargs)
         self.count[kind] += 1
         if kind == "same" and self.holds(args[0]) and out.numel() == args[0].numel():
@@ -101,15 +103,23 @@ class Follow(TorchFunctionMode):
 
     def enter(self, layer: int, stream: Tensor) -> Tensor:
         """Begin a block: the stream as it is to read it."""
-        raise NotImplementedError  # pragma: no cover  # Trace and Run say what
+        self.layer = layer
+        self.count.clear()
+        return stream
 
     @contextmanager
     def on(self, sites: Iterable[ModuleHooks] = ()) -> Iterator[None]:
         """Follow what this thread runs in a `with` block, with hooks on modules."""
         me = threading.get_ident()
 
-        def mine(hook: Callable[..., Any]) -> Callable[..., Any]:
-            return lambda *args: hook(*args) if threading.get_ident() == me else None
+        def mine(hook: Callable[..., Any], *args: Any) -> Any:
+            if threading.get_ident() != me:
+                return None
+            was, self.is_paused = self.is_paused, True
+            try:
+                return hook(*args)
+            finally:
+                self.is_paused = was
 
         bounds = [
             (block, partial(self._before, layer), partial(self._behind, layer))
@@ -118,10 +128,12 @@ class Follow(TorchFunctionMode):
         with ExitStack() as stack:
             for module, before, behind in (*bounds, *sites):
                 if before:
-                    handle = module.register_forward_pre_hook(mine(before), with_kwargs=True)
+                    handle = module.register_forward_pre_hook(
+                        partial(mine, before), with_kwargs=True
+                    )
                     stack.callback(handle.remove)
                 if behind:
-                    handle = module.register_forward_hook(mine(behind), with_kwargs=True)
+                    handle = module.register_forward_hook(partial(mine, behind), with_kwargs=True)
                     stack.callback(handle.remove)
             with self:
                 try:
@@ -136,8 +148,7 @@ class Follow(TorchFunctionMode):
                 f"Block {layer} is not given what block {layer - 1} left in the residual stream: "
                 f"it was changed in between, and not by an addition."
             )
-        self.layer, self.stream = layer, [found]
-        self.count.clear()
+        self.stream = [found]
         new = self.enter(layer, found)
         self.stream.append(new)
         args = tuple(new if value is found else value for value in args)
@@ -170,14 +181,15 @@ class Run(Follow):
     ) -> None:
         super().__init__(blocks)
         self.plan, self.points, self.lead = plan, points, batch_and_pos
-        self.sums: dict[int, tuple[Tensor, ...]] = {}  # a sum, and what it is the sum of
+        self.added = 0  # how often this block has added to the stream
+        self.sums: dict[int, tuple[Tensor, ...]] = {}  # what a sum is the sum of, and the sum
 
     @property
     def site(self) -> Site:
-        return self.plan.sites[cast(int, self.layer)]
+        return self.plan.outside if self.layer is None else self.plan.sites[self.layer]
 
-    def point(self, name: str) -> HookPoint | None:
-        return self.points.get(name if self.layer is None else f"blocks.{self.layer}.{name}")
+    def has_points(self, *names: str) -> bool:
+        return any(self.site.prefix + name in self.points for name in names)
 
     def show(
         self, name: str, tensor: Tensor, view: View | None = None, back: View | None = None
@@ -188,27 +200,21 @@ class Run(Follow):
             view: From the model's shape to the hook point's; if left out, to [batch, pos, ..].
             back: From the hook point's shape to the model's.
         """
-        point = self.point(name)
+        point = self.points.get(self.site.prefix + name)
         if point is None:
             return tensor
-        was, self.is_paused = self.is_paused, True
-        try:
-            seen = view(tensor) if view else self.by_position(tensor)
-            new = point(seen)
-            if new is seen:
-                return tensor
-            if new.shape != seen.shape:
-                raise ShapeError(
-                    f"A hook at {point.name!r} was given shape {tuple(seen.shape)} and returned "
-                    f"{tuple(new.shape)}. Return the shape that was given."
-                )
-            return back(new) if back else new.reshape(tensor.shape)
-        finally:
-            self.is_paused = was
-
-    def by_position(self, tensor: Tensor) -> Tensor:
-        """[batch, pos, ..], also where the model has both in one axis."""
-        return tensor if tensor.shape[:2] == self.lead else tensor.reshape(*self.lead, -1)
+        if view is None and tensor.shape[:2] != self.lead:  # batch and pos are one axis
+            view = partial(Tensor.reshape, shape=(*self.lead, -1))
+        seen = view(tensor) if view else tensor
+        new = point(seen)
+        if new is seen:
+            return tensor
+        if new.shape != seen.shape:
+            raise ShapeError(
+                f"A hook at {point.name!r} was given shape {tuple(seen.shape)} and returned "
+                f"{tuple(new.shape)}. Return the shape that was given."
+            )
+        return back(new) if back else new.reshape(tensor.shape)
 
     def show_stream(self, name: str, tensor: Tensor) -> Tensor:
         """`show`. Where the model adds in place, a copy: what was seen stays as it was."""
@@ -218,74 +224,57 @@ class Run(Follow):
         new = self.show(name, copy)
         return tensor if new is copy else tensor.copy_(new)
 
-    def show_sum(self, names: Iterable[str], total: Tensor) -> Tensor:
-        """Show what a tensor is the sum of, one by one; it is added up again if one changed."""
-        if id(total) not in self.sums:
+    def show_written(self, names: tuple[str, ...], whole: Tensor) -> Tensor:
+        """Show what is added to the stream: of a sum, each part, and it is added up again."""
+        if len(names) == 1:
+            return self.show_stream(names[0], whole)
+        if id(whole) not in self.sums:
             raise HookError(
                 f"No sum of {' and '.join(names)} was seen where there was one when this model was "
                 f"wrapped. In training mode, dropout hides it: call model.eval() first."
             )
-        parts = self.sums[id(total)][:2]
-        new = [
-            self.show(name, part, lambda t: t.expand_as(total), lambda t: t)
-            if part.shape != total.shape
-            else self.show(name, part)
-            for name, part in zip(names, parts, strict=True)
-        ]
-        return total if all(map(is_same, new, parts)) else (new[0] + new[1]).to(total.dtype)
+        parts = self.sums[id(whole)][:2]
+        wide = [part if part.shape == whole.shape else part.expand_as(whole) for part in parts]
+        new = [self.show(name, part) for name, part in zip(names, wide, strict=True)]
+        is_same = all(one is other for one, other in zip(new, wide, strict=True))
+        return whole if is_same else (new[0] + new[1]).to(whole.dtype)
 
     def enter(self, layer: int, stream: Tensor) -> Tensor:
-        self.added = 0
         if layer == 0:
-            self.layer = None
-            embeds = self.plan.embeds
-            one = len(embeds) == 1
-            stream = self.show_stream(embeds[0], stream) if one else self.show_sum(embeds, stream)
-            self.layer = 0
+            stream = self.show_written(self.plan.outside.writes[0], stream)
+        super().enter(layer, stream)
+        self.added = 0
         self.sums.clear()
         return self.show_stream("hook_resid_pre", stream)
 
     def write(self, func: Any, operands: tuple[Any, ...], alpha: float) -> Tensor:
         if self.added == len(self.site.writes):
             raise HookError(f"Block {self.layer} adds more often to the stream than when wrapped.")
-        names, self.added = self.site.writes[self.added], self.added + 1
         side = 1 if self.holds(operands[0]) else 0
-        given = operands[side]
-        one = len(names) == 1
-        new = self.show_stream(names[0], given) if one else self.show_sum(names, given)
-        out = func(*((operands[0], new) if side else (new, operands[1])))
+        new = list(operands)
+        new[side] = self.show_written(self.site.writes[self.added], operands[side])
+        out = func(*new)
+        self.stream, self.added = [out], self.added + 1
         is_last = self.added == len(self.site.writes)
-        self.stream = [out]
         if is_last or self.site.has_mid:
             out = self.show_stream("hook_resid_post" if is_last else "hook_resid_mid", out)
             self.stream.append(out)
         return cast(Tensor, out)
 
     def call(self, func: Any, kind: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        parted = [self.plan.embeds] if self.layer is None else self.site.writes
-        if kind == "add" and any(len(names) == 2 for names in parted):
+        if kind == "add" and any(len(names) == 2 for names in self.site.writes):
             # An addition in place would change what is kept of its operand.
             left = args[0].clone() if func.__name__ == "add_" else args[0]
             out = func(*args, **kwargs)
             self.sums[id(out)] = (left, args[1], out)
             return out
-        found = None if self.layer is None else self.site.calls.get((kind, self.count[kind]))
-        if found is None:
-            out = func(*args, **kwargs)
-            if kind == "same" and id(args[0]) in self.sums:
-                self.sums[id(out)] = (*self.sums[id(args[0])], out)
-            return out
-        if found == "sdpa":
-            return self._sdpa(func, args, kwargs)
-        if found == "softmax":
-            return self._softmax(func, args, kwargs)
-        tensors = [name for name, value in kwargs.items() if isinstance(value, Tensor)]
-        *first, left, right = (*args, *map(kwargs.pop, tensors))
-        if found == "scores":
-            left, right = self.show_heads("q", left), self.show_heads("k", right.mT).mT
-        else:
-            right = self.show_heads("v", right)
-        return func(*first, left, right, **kwargs)
+        found = self.site.calls.get((kind, self.count[kind]))
+        if found:
+            return getattr(self, f"_{found}")(func, args, kwargs)
+        out = func(*args, **kwargs)
+        if kind == "same" and id(args[0]) in self.sums:
+            self.sums[id(out)] = (*self.sums[id(args[0])], out)
+        return out
 
     def show_heads(self, name: str, tensor: Tensor) -> Tensor:
         """Show [batch, head, pos, d] as [batch, pos, head, d], of shared heads each once."""
@@ -298,106 +287,111 @@ class Run(Follow):
             lambda t: t.transpose(1, 2).repeat_interleave(groups, 1).reshape(tensor.shape),
         )
 
+    def show_keys(self, name: str, tensor: Tensor, hidden: float = 0) -> Tensor:
+        """Show [.., query, key] by batch and head. A last column may be a sink, which is no key."""
+        keys = self.lead[1]
+
+        def view(t: Tensor) -> Tensor:
+            t = t.reshape(self.lead[0], -1, *t.shape[-2:])[..., :keys]
+            return t.masked_fill(_hidden(t <= hidden), -torch.inf) if hidden else t
+
+        def back(t: Tensor) -> Tensor:
+            return torch.cat([t.reshape(*tensor.shape[:-1], keys), tensor[..., keys:]], -1)
+
+        return self.show(name, tensor, view, back)
+
+    def _scores(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+        """The product of queries and keys."""
+        *first, query, key = _operands(args, kwargs)
+        query, key = self.show_heads("q", query), self.show_heads("k", key.mT).mT
+        return cast(Tensor, func(*first, query, key, **kwargs))
+
     def _softmax(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-        """A softmax over keys: before it the scores, behind it the pattern."""
+        """The softmax over keys: before it the scores, behind it the pattern."""
+        lowest = torch.finfo(args[0].dtype).min / 2
+        scores = self.show_keys("attn.hook_attn_scores", args[0], lowest)
+        return self.show_keys("attn.hook_pattern", func(scores, *args[1:], **kwargs))
 
-        def show(name: str, tensor: Tensor, hidden: float) -> Tensor:
-            keys = self.lead[1]  # a last column may be a sink, which is no key
-
-            def view(t: Tensor) -> Tensor:
-                t = t.reshape(self.lead[0], -1, *t.shape[-2:])[..., :keys]
-                return _hide(t, t <= hidden) if hidden else t
-
-            def back(t: Tensor) -> Tensor:
-                return torch.cat([t.reshape(*tensor.shape[:-1], keys), tensor[..., keys:]], -1)
-
-            return self.show(name, tensor, view, back)
-
-        scores = show("attn.hook_attn_scores", args[0], torch.finfo(args[0].dtype).min / 2)
-        return show("attn.hook_pattern", func(scores, *args[1:], **kwargs), 0)
+    def _mix(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+        """The product of the pattern and values."""
+        *first, pattern, value = _operands(args, kwargs)
+        return cast(Tensor, func(*first, pattern, self.show_heads("v", value), **kwargs))
 
     def _sdpa(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
         """Torch's fused attention: scores and pattern are computed beside it, for hooks alone."""
         names = ("attn_mask", "dropout_p", "is_causal")
         given = {**dict(zip(names, args[3:], strict=False)), **kwargs}
         query, key, value = map(self.show_heads, "qkv", args[:3])
-        if not self.point("attn.hook_attn_scores") and not self.point("attn.hook_pattern"):
+        if not self.has_points("attn.hook_attn_scores", "attn.hook_pattern"):
             return cast(Tensor, func(query, key, value, **given))
-        keys, values = (t.repeat_interleave(query.shape[1] // t.shape[1], 1) for t in (key, value))
+        shared = query.shape[1] // key.shape[1]
+        scores = query * (given.get("scale") or query.shape[-1] ** -0.5)
+        scores = scores @ key.repeat_interleave(shared, 1).mT
         mask = given.get("attn_mask")
         if mask is None:
-            mask = query.new_ones(query.shape[-2], keys.shape[-2], dtype=torch.bool)
+            mask = torch.ones_like(scores[0, 0], dtype=torch.bool)
             mask = mask.tril() if given.get("is_causal") else mask
         if mask.dtype == torch.bool:
-            hidden = _hide(torch.zeros_like(mask, dtype=query.dtype), ~mask)
+            scores.masked_fill_(_hidden(~mask), -torch.inf)
         else:
-            hidden = _hide(mask, mask <= torch.finfo(mask.dtype).min / 2)
-        scores = query * (given.get("scale") or query.shape[-1] ** -0.5) @ keys.mT
-        scores += hidden
+            lowest = torch.finfo(mask.dtype).min / 2
+            scores += mask.masked_fill(_hidden(mask <= lowest), -torch.inf)
         seen = self.show("attn.hook_attn_scores", scores, is_itself, is_itself)
         pattern = seen.softmax(-1, torch.promote_types(seen.dtype, torch.float32)).to(query)
         new = self.show("attn.hook_pattern", pattern, is_itself, is_itself)
         if seen is scores and new is pattern:
             return cast(Tensor, func(query, key, value, **given))
-        return new @ values
+        return new @ value.repeat_interleave(shared, 1)
 
     def sites(self) -> Iterator[ModuleHooks]:
         """Hooks on the modules that take, or give, an activation with a hook point."""
-        for layer, site in enumerate(self.plan.sites):
+        for site in (*self.plan.sites, self.plan.outside):
             for name, norm in site.norms.items():
-                yield norm, None, partial(self._norm, layer, name)
-            if site.out:
-                yield site.out.module, partial(self._input, layer, "attn.hook_z"), None
-            if site.down:
-                yield site.down.module, partial(self._input, layer, "mlp.hook_post"), None
-            if site.up:
-                yield site.up, None, partial(self._output, layer, "mlp.hook_pre")
-        yield self.plan.final, None, partial(self._norm, None, "ln_final")
-        yield self.plan.unembed[0].module, partial(self._input, None, "unembed.hook_in"), None
-        if self.plan.is_capped:
-            last = self.plan.unembed[-1].module
-            yield last, None, partial(self._output, None, "unembed.hook_out")
+                yield norm, None, partial(self._norm, site, name)
+            for name, linear in site.linears.items():
+                yield linear.module, partial(self._input, site, name), None
+            for name, module in site.outputs.items():
+                yield module, None, partial(self._output, site, name)
 
-    def _input(
-        self, layer: int | None, name: str, module: nn.Module, args: tuple[Any, ...], kwargs: Any
-    ) -> Any:
-        if layer != self.layer:
+    def _input(self, site: Site, name: str, module: nn.Module, args: Any, kwargs: Any) -> Any:
+        if site is not self.site:  # blocks may share a module
             return None
-        heads = self.site.heads if name == "attn.hook_z" else None
-        view = (lambda t: t.reshape(*self.lead, *heads)) if heads else None
+        view = None
+        if name == "attn.hook_z":
+            view = partial(Tensor.reshape, shape=(*self.lead, *site.heads))
         return (self.show(name, args[0], view), *args[1:]), kwargs
 
     def _output(
-        self, layer: int | None, name: str, module: nn.Module, args: Any, kwargs: Any, output: Any
-    ) -> Any:
-        return self.show(name, output) if layer == self.layer else None
+        self, site: Site, name: str, module: nn.Module, args: Any, kwargs: Any, output: Tensor
+    ) -> Tensor | None:
+        return self.show(name, output) if site is self.site else None
 
     def _norm(
-        self, layer: int | None, name: str, module: nn.Module, args: Any, kwargs: Any, y: Tensor
+        self, site: Site, name: str, module: nn.Module, args: Any, kwargs: Any, output: Tensor
     ) -> Tensor | None:
-        points = [self.point(f"{name}.hook_{what}") for what in ("scale", "normalized")]
-        if layer != self.layer or not any(points):
+        at_scale, at_normalized = (f"{name}.hook_{what}" for what in ("scale", "normalized"))
+        if site is not self.site or not self.has_points(at_scale, at_normalized):
             return None
-        self.is_paused = True
-        frozen = self.plan.frozen(module, y)
-        middle = frozen.centre(args[0].to(frozen.w))
-        scale = frozen.scale(middle).to(y)
-        seen = self.show(f"{name}.hook_scale", scale)
-        normalized = (middle / seen).to(y)
-        new = self.show(f"{name}.hook_normalized", normalized)
-        self.is_paused = False
+        norm = self.plan.frozen(module, output)
+        centred = norm.centre(args[0].to(norm.w))
+        scale = norm.scale(centred).to(output)
+        seen = self.show(at_scale, scale)
+        normalized = (centred / seen).to(output)
+        new = self.show(at_normalized, normalized)
         if seen is scale and new is normalized:
             return None
-        return (new * frozen.w + frozen.b).to(y)
+        return (new * norm.w + norm.b).to(output)
 
 
-def _hide(scores: Tensor, hidden: Tensor) -> Tensor:
-    """-inf for hidden keys; but not in a row of padding, where nothing would be left."""
-    return scores.masked_fill(hidden & ~hidden.all(-1, keepdim=True), -torch.inf)
+def _hidden(keys: Tensor) -> Tensor:
+    """Hidden keys; but none in a row of padding, where nothing would be left."""
+    return keys & ~keys.all(-1, keepdim=True)
 
 
-def is_same(one: object, other: object) -> bool:
-    return one is other
+def _operands(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
+    """A call's tensors. Those given by name are taken out of `kwargs`."""
+    names = [name for name, value in kwargs.items() if isinstance(value, Tensor)]
+    return [*args, *map(kwargs.pop, names)]
 
 
 def is_itself(tensor: Tensor) -> Tensor:

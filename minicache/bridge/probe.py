@@ -30,16 +30,13 @@ class Node:
         kind: As in `KINDS`, or the function's own name, `"module"` (one without children),
             `"stream"` (an addition to it, or its start), or `"given"`.
         at: Which call of its kind in its block it was.
-        inner: Of a module: its last call.
     """
 
     kind: str
     value: Tensor
     inputs: list[Node] = field(default_factory=list)
-    args: list[Any] = field(default_factory=list)
     at: int = 0
     module: nn.Module | None = None
-    inner: Node | None = None
 
     def root(self) -> Node:
         """This, before it was viewed or moved."""
@@ -68,7 +65,6 @@ class Trace(Follow):
         self.nodes: dict[int, Node] = {}
         self.writes: list[list[Node]] = [[] for _ in self.blocks]
         self.states: list[Node] = []  # the stream at block 0, and after each write
-        self.start: Node | None = None
         self.in_place = False
 
     def node(self, value: Tensor) -> Node:
@@ -84,10 +80,10 @@ class Trace(Follow):
         out = func(*args, **kwargs)
         for one in tree_leaves(out):
             if isinstance(one, Tensor) and (in_place or not any(one is v for v in flat)):
-                whole = kind != "same" or one.numel() == inputs[0].value.numel()
-                made = Node(kind if whole else name, one, inputs, flat, self.count[kind])
-                if made.kind == "same":
-                    made.inputs = inputs[:1]  # `mask.to(stream)` does not read the stream
+                made = Node(kind, one, inputs, self.count[kind])
+                if kind == "same":  # a part is another tensor; `mask.to(stream)` reads the mask
+                    whole = one.numel() == inputs[0].value.numel()
+                    made.kind, made.inputs = kind if whole else name, inputs[:1]
                 self.nodes[id(one)] = made
         return out
 
@@ -101,22 +97,20 @@ class Trace(Follow):
         node.value = written.clone()
         self.writes[self.layer or 0].append(node)
         self.in_place |= func.__name__ == "add_"
-        return self.disturbed(func(*operands), [node])
+        return self.disturbed(func(*operands), node)
 
     def enter(self, layer: int, stream: Tensor) -> Tensor:
-        if layer:
-            return stream
-        self.start = self.node(stream)
-        return self.disturbed(stream.clone(), [])
+        super().enter(layer, stream)
+        return stream if layer else self.disturbed(stream.clone(), self.node(stream))
 
-    def disturbed(self, stream: Tensor, made_of: list[Node]) -> Tensor:
+    def disturbed(self, stream: Tensor, made_of: Node) -> Tensor:
         """The stream from now on: item 1 as item 0, but for position 0."""
         items = stream.view(2, -1, stream.shape[-1])
         noise = torch.linspace(-3, 2, stream.shape[-1]).roll(7 * len(self.states)).to(stream)
         items[1] = items[0]
         items[1, 0] = noise * (items[0].std() + 1e-3)
         self.stream = [stream]
-        self.states.append(Node("stream", stream, made_of))
+        self.states.append(Node("stream", stream, [made_of]))
         self.nodes[id(stream)] = self.states[-1]
         return stream
 
@@ -131,10 +125,9 @@ class Trace(Follow):
 
     def _note(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         given = next((v for v in (*args, *kwargs.values()) if isinstance(v, Tensor)), None)
-        inner = self.nodes.get(id(output))
-        if given is not None and inner and output is not given and inner.kind != "softmax":
-            made = Node("module", output, [self.node(given)], [given], 0, module, inner)
-            self.nodes[id(output)] = made
+        made = self.nodes.get(id(output))
+        if given is not None and made and output is not given and made.kind != "softmax":
+            self.nodes[id(output)] = Node("module", output, [self.node(given)], 0, module)
 
 
 @dataclass(frozen=True)
@@ -202,42 +195,71 @@ class Linear:
         bias: Tensor | None = getattr(self.module, "bias", None)
         return weight.new_zeros(weight.shape[1]) if bias is None else bias.detach() * self.factor
 
+    def apply(self, x: Tensor) -> Tensor:
+        return x.to(self.weight()) @ self.weight() + self.bias()
 
-@dataclass
+
+@dataclass(eq=False)
 class Site:
-    """Where one block's activations are.
+    """Where the activations of one block are, or those outside of all blocks.
 
     Attributes:
+        prefix: What its hook points' names begin with.
         writes: The names of what each addition adds to the stream: two, where it adds a sum.
         has_mid: Something reads the stream between two writes.
-        norms: `ln1` and `ln2` before attention and MLP; `ln1_post` and `ln2_post` behind.
-        out, down: The last linear map of attention and MLP. `up`: the MLP's first, without a gate.
+        norms: By name: `ln1` and `ln2` before attention and MLP; `ln1_post` and `ln2_post` behind.
+        linears: Linear maps whose input has a hook point, by its name.
+        outputs: Modules whose output has a hook point, by its name.
         heads: How many, and how wide z is. `groups`: how many of them share one key.
         calls: Which call of which kind is `sdpa`, or `scores`, `softmax` and `mix`.
+        refused: Why an activation is not offered, by the name of its hook point.
     """
 
+    prefix: str
     writes: list[tuple[str, ...]]
     has_mid: bool = False
     norms: dict[str, nn.Module] = field(default_factory=dict)
-    out: Linear | None = None
-    down: Linear | None = None
-    up: nn.Module | None = None
+    linears: dict[str, Linear] = field(default_factory=dict)
+    outputs: dict[str, nn.Module] = field(default_factory=dict)
     heads: tuple[int, int] = (0, 0)
     groups: int = 1
     calls: dict[tuple[str, int], str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+    def linear(self, name: str) -> Linear:
+        """The linear map whose input has a hook point of this name."""
+        if name not in self.linears:
+            raise ConfigError(f"{self.prefix}{name} is not offered: {self.refused[name]}.")
+        return self.linears[name]
+
+    def refuse(self, name: str, why: str) -> None:
+        self.linears.pop(name, None)
+        self.refused[name] = why
+        if name == "attn.hook_z":
+            self.calls = {}
+
+    def names(self) -> Iterator[str]:
+        """Its hook points."""
+        yield from (name for names in self.writes for name in names)
+        yield from (
+            f"{norm}.hook_{what}" for norm in self.norms for what in ("scale", "normalized")
+        )
+        yield from (*self.linears, *self.outputs)
+        if self.calls:
+            yield from (f"attn.hook_{name}" for name in ("q", "k", "v", "attn_scores", "pattern"))
+        mid = ["hook_resid_mid"] * self.has_mid
+        stream = ("hook_resid_pre", *mid, "hook_resid_post")
+        yield from stream if self.prefix else ("unembed.hook_out",)
 
 
 @dataclass
 class Plan:
-    """Where a model's activations are. `refused` has a reason for each that is not offered."""
+    """Where a model's activations are, and the linear maps that its logits are made by."""
 
     sites: list[Site]
-    embeds: tuple[str, ...]
-    in_place: bool
-    final: nn.Module
+    outside: Site
     unembed: list[Linear]
-    is_capped: bool
-    refused: dict[str, str]
+    in_place: bool
     known: dict[nn.Module, tuple[Any, Frozen]] = field(default_factory=dict)
 
     def frozen(self, norm: nn.Module, like: Tensor) -> Frozen:
@@ -261,74 +283,68 @@ def make_plan(trace: Trace, logits: Tensor, ids: Tensor) -> Plan:
     Raises:
         ConfigError: the model adds in a way, or reads its stream in a way, that has no names.
     """
-    refused: dict[str, str] = {}
-    states = iter(trace.states[1:])
-    sites = [_site(trace, layer, states, refused) for layer in range(len(trace.blocks))]
+    sites = [_site(trace, layer) for layer in range(len(trace.blocks))]
+    outside = Site("", [_embeds(trace, ids)])
     try:
-        final, unembed, is_capped = _unembedding(trace.node(logits))
+        unembed = _unembed(outside, trace.node(logits))
     except RefusedError as error:
         raise ConfigError(
             f"Logits are to be a norm and linear maps of the stream: {error}."
         ) from None
-    return Plan(sites, _embeds(trace, ids), trace.in_place, final, unembed, is_capped, refused)
+    return Plan(sites, outside, unembed, trace.in_place)
 
 
 def _embeds(trace: Trace, ids: Tensor) -> tuple[str, ...]:
     """Block 0 is given the tokens' embeddings, or the sum of theirs and the positions'."""
-    assert trace.start is not None
-    start, names = trace.start.root(), ("hook_embed", "hook_pos_embed")
+    start, names = trace.states[0].inputs[0].root(), ("hook_embed", "hook_pos_embed")
     of_tokens = [any(n.value is ids for n in node.ancestors()) for node in start.inputs]
     if start.kind == "add" and sorted(of_tokens) == [False, True]:
         return names if of_tokens[0] else names[::-1]
     return names[:1]
 
 
-def _site(trace: Trace, layer: int, states: Iterator[Node], refused: dict[str, str]) -> Site:
+def _site(trace: Trace, layer: int) -> Site:
     added = _named(trace, layer)
-    after = [next(states) for _ in added]
-    site = Site([tuple(f"hook_{name}_out" for name in names) for names in added])
-    written = {name: node for names in added for name, node in names.items()}
+    site = Site(f"blocks.{layer}.", [tuple(f"hook_{name}_out" for name in one) for one in added])
+    written = {name: node for one in added for name, node in one.items()}
     if len(added) == 2:
-        site.has_mid = any(n.root() is after[0] for w in added[1].values() for n in w.ancestors())
+        (last,), first = added[1].values(), trace.writes[layer][:1]
+        site.has_mid = any(n.kind == "stream" and n.inputs == first for n in last.ancestors())
     for name, z, ln in (("attn", "attn.hook_z", "ln1"), ("mlp", "mlp.hook_post", "ln2")):
         if name not in written:
-            refused[f"blocks.{layer}.hook_{name}_out"] = "the block adds none to the stream"
+            site.refused |= dict.fromkeys(
+                (f"hook_{name}_out", z), "the block adds none to the stream"
+            )
             continue
         reader = _reader(written[name])
         if reader and reader not in site.norms.values():
             site.norms[ln] = reader
         try:
-            linear, norm, source = _made_by(written[name])
-            if name == "attn":
-                _find_heads(site, source)
-                site.out = linear
-            else:
-                site.down, site.up = linear, _up(source)
-            if norm:
-                site.norms[f"{ln}_post"] = norm
+            _take_apart(site, written[name], z, f"{ln}_post")
         except RefusedError as error:
-            refused[f"blocks.{layer}.{z}"] = str(error)
+            site.refuse(z, str(error))
     return site
 
 
 def _named(trace: Trace, layer: int) -> list[dict[str, Node]]:
     """What each addition of a block adds, by name. A sum of both is taken apart."""
     added = trace.writes[layer]
-    mixes = [trace.mixes(node) for node in added]
-    if len(added) == 1:
-        parts = added[0].root().inputs if added[0].root().kind == "add" else []
-        if [part.value.shape for part in parts] == [added[0].value.shape] * 2:
-            names = ["attn" if trace.mixes(part) else "mlp" for part in parts]
-            if len(set(names)) == 2:
-                return [dict(zip(names, parts, strict=True))]
-        return [{"attn" if mixes[0] else "mlp": added[0]}]
-    if len(added) != 2:
+    if len(added) not in (1, 2):
         raise ConfigError(
             f"Block {layer} adds to the residual stream {len(added)} times, and there are names "
             f"for one or two: what attention adds, and what an MLP adds."
         )
-    names = ["mlp", "attn"] if mixes == [False, True] else ["attn", "mlp"]
-    return [{name: node} for name, node in zip(names, added, strict=False)]
+    whole = added[0].root()
+    if len(added) == 1 and whole.kind == "add":
+        parts = {"attn" if trace.mixes(part) else "mlp": part for part in whole.inputs}
+        if len(parts) == 2 and all(
+            part.value.shape == whole.value.shape for part in parts.values()
+        ):
+            return [parts]
+    mixes = [trace.mixes(node) for node in added]
+    names = ["attn" if mixes[0] else "mlp"] if len(added) == 1 else ["attn", "mlp"]
+    names = names[::-1] if mixes == [False, True] else names
+    return [{name: node} for name, node in zip(names, added, strict=True)]
 
 
 def _reader(written: Node) -> nn.Module | None:
@@ -340,71 +356,86 @@ def _reader(written: Node) -> nn.Module | None:
     return module if module and probe_norm(module, written.value) else None
 
 
-def _steps(node: Node) -> Iterator[tuple[str, Any, Node]]:
-    """Back from a tensor, through factors, norms and linear maps: (kind, which, its input)."""
-    while node.root().kind != "stream" and node.inputs:
-        source = node.inputs[0]
-        if linear := _linear(node):
-            yield "linear", linear, source
-        elif node.module and probe_norm(node.module, node.value):
-            yield "norm", node.module, source
-        elif factor := _factor(node):
-            yield "factor", factor, source
-        elif node.kind != "same":
-            yield "other", type(node.module).__name__ if node.module else node.kind, source
-        node = source
+def _chain(node: Node) -> Iterator[tuple[Linear | nn.Module, Node, float | None]]:
+    """Back from a tensor through linear maps and norms, the last first, and the factors behind.
+
+    Raises:
+        RefusedError: the tensor is not what one of them gave, times a number.
+    """
+    while True:
+        nodes = ((one, _linear(one) or _norm(one)) for one in node.ancestors())
+        made_by, what = next((pair for pair in nodes if pair[1]), (node, None))
+        if what is None:
+            return
+        yield what, made_by.inputs[0], _ratio(node.value, made_by.value)
+        node = made_by.inputs[0]
 
 
 def _linear(node: Node) -> Linear | None:
-    inner, weight = node.inner, getattr(node.module, "weight", None)
-    while inner and inner.kind in ("same", "add"):  # views, and a bias
-        inner = inner.inputs[0]
-    if inner is None or not isinstance(weight, Tensor) or weight.ndim != 2:
+    """The linear map that made a tensor. One row of its input tells which way its weight goes."""
+    weight = getattr(node.module, "weight", None)
+    if not isinstance(weight, Tensor) or weight.ndim != 2 or not weight.is_floating_point():
         return None
-    plain = any(value is weight for value in inner.args)
-    is_transposed = inner.kind == "linear" or (inner.kind == "matmul" and not plain)
-    return Linear(node.module, is_transposed) if inner.kind in _PRODUCTS else None
+    given, made = (one.value.flatten(0, -2)[-1:] for one in (node.inputs[0], node))
+    linears = (Linear(node.module, True), Linear(node.module, False))
+    fits = (one for one in linears if len(one.weight()) == given.shape[-1])
+    return next((one for one in fits if _ratio(made, one.apply(given)) is not None), None)
 
 
-_PRODUCTS = ("linear", "addmm", "matmul")
+def _norm(node: Node) -> nn.Module | None:
+    return node.module if node.module and probe_norm(node.module, node.value) else None
 
 
-def _factor(node: Node) -> float | None:
-    """The number by which a call multiplies its input."""
-    numbers = [v for v in node.args if not isinstance(v, Tensor) or v.numel() == 1]
-    if node.kind not in ("mul", "div") or len(node.args) != 2 or numbers != node.args[1:]:
+def _ratio(one: Tensor, other: Tensor) -> float | None:
+    """The number that makes one tensor of another."""
+    if one.numel() != other.numel():
         return None
-    return 1 / float(numbers[0]) if node.kind == "div" else float(numbers[0])
+    dtypes = (one.dtype, other.dtype)
+    one, other = one.flatten().double(), other.flatten().double()
+    if torch.equal(one, other):
+        return 1.0
+    number = float(one @ other / (other @ other))
+    precision = max(1e-5, *(8 * torch.finfo(dtype).eps for dtype in dtypes))
+    return number if (one - number * other).abs().max() <= precision * one.abs().max() else None
 
 
-def _made_by(written: Node) -> tuple[Linear, nn.Module | None, Node]:
-    """The last linear map before a write, the norm behind it, and the linear map's input."""
+def _take_apart(site: Site, written: Node, z: str, behind: str) -> None:
+    """Find the last linear map before a write, the norm behind it, and what it is given."""
     factor, norm = 1.0, None
-    for kind, which, source in _steps(written):
-        if kind == "linear":
-            return Linear(which.module, which.is_transposed, factor), norm, source
-        if kind == "other" or (kind == "norm" and norm):
-            raise RefusedError(f"{which} stands between a last linear map and the stream")
-        norm, factor = (which, factor) if kind == "norm" else (norm, factor * which)
+    for what, source, number in _chain(written):
+        if number is None or (norm and not isinstance(what, Linear)):
+            raise RefusedError("it is not what one linear map gives, times a number")
+        factor *= number
+        if isinstance(what, Linear):
+            if z == "attn.hook_z":
+                _find_heads(site, source)
+            elif up := _up(source):
+                site.outputs["mlp.hook_pre"] = up
+            site.linears[z] = Linear(what.module, what.is_transposed, factor)
+            site.norms |= {behind: norm} if norm else {}
+            return
+        norm = what
     raise RefusedError("no linear map made what is added to the stream")
 
 
-def _unembedding(logits: Node) -> tuple[nn.Module, list[Linear], bool]:
-    """The final norm, the linear maps behind it, and whether what they give is capped."""
+def _unembed(outside: Site, logits: Node) -> list[Linear]:
+    """Find the final norm and the linear maps behind it. What they give may be capped."""
     linears: list[Linear] = []
-    factor, is_capped = 1.0, False
-    for kind, which, source in _steps(logits):
-        if kind == "factor":
-            factor *= which
-        elif kind == "linear":
-            linears.insert(0, which)
-        elif kind == "norm" and linears and source.root().kind == "stream":
-            linears[-1] = Linear(linears[-1].module, linears[-1].is_transposed, factor)
-            return which, linears, is_capped
-        elif linears:
-            raise RefusedError(f"{which} stands between the stream and the unembedding")
-        else:  # a cap keeps small values as they are: factors on both sides count
-            is_capped = True
+    factor = 1.0
+    for what, source, number in _chain(logits):
+        if isinstance(what, Linear):
+            if not linears and number is None:
+                outside.outputs["unembed.hook_out"], number = what.module, 1.0
+            linears.insert(0, what)
+        if number is None:
+            raise RefusedError("something else stands between the stream and the unembedding")
+        factor *= number
+        if not isinstance(what, Linear) and linears and source.root().kind == "stream":
+            last = linears.pop()
+            linears.append(Linear(last.module, last.is_transposed, factor))
+            outside.norms["ln_final"] = what
+            outside.linears["unembed.hook_in"] = linears[0]
+            return linears
     raise RefusedError("no norm reads the stream behind the last block")
 
 
@@ -415,40 +446,31 @@ def _find_heads(site: Site, z: Node) -> None:
         raise RefusedError("no softmax over keys made it: this mixer is not attention")
     pos, d_head = mix.value.shape[-2:]
     beside = mix.value.reshape(2, -1, pos, d_head).transpose(1, 2).reshape(2, pos, -1)
-    width = z.value.shape[-1]
-    if width != beside.shape[-1] or not _is_layout(z, beside):
+    if not _is_layout(z, beside):
         raise RefusedError("its heads do not stand side by side before the last linear map")
-    site.heads = (width // d_head, d_head)
+    site.heads = (beside.shape[-1] // d_head, d_head)
     softmax = _softmax(mix)
     if softmax is None:
         site.calls[mix.kind, mix.at] = "sdpa"
-        values = mix.inputs[2].value
     else:
         scores = next((n for n in softmax.ancestors() if n.kind == "matmul"), softmax)
         for node, name in ((scores, "scores"), (softmax, "softmax"), (mix, "mix")):
             site.calls[node.kind, node.at] = name
-        values = mix.inputs[1].value
-    site.groups = _shared(values.reshape(2, -1, *values.shape[-2:]), site.heads[0])
+    values = mix.inputs[1 if softmax else 2].value
+    values = values.reshape(2, -1, *values.shape[-2:])
+    groups = values.shape[1] // len(torch.unique(values, dim=1).transpose(0, 1))
+    if torch.equal(values, values[:, ::groups].repeat_interleave(groups, 1)):
+        site.groups = groups
 
 
 def _is_layout(node: Node, beside: Tensor) -> bool:
     """Whether a tensor is `beside`, or made of it by gates, factors and norms."""
-    if node.value.numel() != beside.numel() or node.kind == "stream":
+    if node.value.numel() != beside.numel() or node.kind == "stream" or _linear(node):
         return False
     if torch.equal(node.value.reshape(beside.shape), beside):
         return True
-    elementwise = node.kind in ("same", "mul", "div", "module")
+    elementwise = node.kind in ("same", "mul", "mul_", "div", "module")
     return elementwise and any(_is_layout(one, beside) for one in node.inputs)
-
-
-def _shared(values: Tensor, n_heads: int) -> int:
-    """How many heads in a row are given the same values."""
-    for size in range(n_heads, 1, -1):
-        if values.shape[1] == n_heads and n_heads % size == 0:
-            grouped = values.reshape(2, -1, size, *values.shape[-2:])
-            if torch.equal(grouped, grouped[:, :, :1].expand_as(grouped)):
-                return size
-    return 1
 
 
 def _softmax(mix: Node) -> Node | None:

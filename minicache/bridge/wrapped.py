@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, cast
@@ -17,16 +17,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from minicache.analysis.components import Writes, head_writes, neuron_writes
+from minicache.analysis.components import head_writes, neuron_writes
 from minicache.analysis.residual import stream_at
 from minicache.bridge.follow import Run
-from minicache.bridge.probe import Linear, Plan, Site, Trace, make_plan
+from minicache.bridge.probe import Plan, Trace, make_plan
 from minicache.cache import ActivationCache
 from minicache.errors import ArgumentTypeError, ConfigError
 from minicache.hooks import HookedRootModule, HookPoint
 from minicache.model import HookedTransformer, text
 from minicache.model.inputs import check_has_target, next_token_loss, real_tokens
-from minicache.model.tokenizers import Tokenizer
+from minicache.model.tokenizers import Tokenizer, TransformersTokenizer
 from minicache.model.transformer import Output
 from minicache.slices import Slice
 
@@ -48,42 +48,26 @@ class WrappedConfig:
 
 
 def _sizes(plan: Plan, n_ctx: int) -> WrappedConfig:
-    heads = next((site.heads for site in plan.sites if site.out), (0, 0))
-    d_mlp = next((len(site.down.weight()) for site in plan.sites if site.down), 0)
-    attn_only = not any("hook_mlp_out" in names for site in plan.sites for names in site.writes)
+    heads = next((site.heads for site in plan.sites if site.calls), (0, 0))
+    downs = [
+        site.linears["mlp.hook_post"] for site in plan.sites if "mlp.hook_post" in site.linears
+    ]
+    d_mlp = len(downs[0].weight()) if downs else 0
+    attn_only = not any("hook_mlp_out" in site.names() for site in plan.sites)
     d_model = len(plan.unembed[0].weight())
     d_vocab = len(plan.unembed[-1].bias())
     return WrappedConfig(len(plan.sites), d_model, n_ctx, d_vocab, *heads, d_mlp, attn_only)
 
 
-class Text:
-    """A tokenizer of `transformers` as minicache uses one: special tokens only where asked for."""
-
-    def __init__(self, tokenizer: Any) -> None:
-        self.tokenizer = tokenizer
-        end = tokenizer.eos_token_id
-        bos, pad = tokenizer.bos_token_id, tokenizer.pad_token_id
-        self.bos_token_id: int | None = end if bos is None else bos
-        self.pad_token_id: int | None = end if pad is None else pad
-
-    def encode(self, text: str) -> list[int]:
-        return list(self.tokenizer.encode(text, add_special_tokens=False))
-
-    def decode(self, tokens: Sequence[int]) -> str:
-        return str(self.tokenizer.decode(tokens))
-
-
 class Part(nn.Module):
     """Hook points of one part of the model, and its weights, read where they are when asked for."""
 
-    def __init__(self, hooks: list[str], **weights: Callable[[], Any]) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._weights = weights
-        for name in hooks:
-            setattr(self, f"hook_{name}", HookPoint())
+        self.weights: dict[str, Callable[[], Any]] = {}
 
     def __getattr__(self, name: str) -> Any:
-        weights: Mapping[str, Callable[[], Any]] = self.__dict__.get("_weights", {})
+        weights: Mapping[str, Callable[[], Any]] = self.__dict__.get("weights", {})
         return weights[name]() if name in weights else super().__getattr__(name)
 
 
@@ -92,7 +76,8 @@ class WrappedModel(HookedRootModule):
 
     Attributes:
         model: The model itself.
-        refused: What is not offered, by name, with the reason.
+        plan: Where its activations are.
+        followed: Its blocks.
     """
 
     def __init__(
@@ -100,57 +85,49 @@ class WrappedModel(HookedRootModule):
     ) -> None:
         super().__init__()
         self.model, self.cfg = model, _sizes(plan, n_ctx)
-        self.tokenizer: Tokenizer | None = Text(tokenizer) if callable(tokenizer) else tokenizer
-        self.training = model.training
-        self.plan, self.followed, self.refused = plan, blocks, plan.refused
-        for name in plan.embeds:
-            setattr(self, name, HookPoint())
-        self.blocks = nn.ModuleList(
-            self._block(layer, site) for layer, site in enumerate(plan.sites)
+        self.tokenizer: Tokenizer | None = (
+            TransformersTokenizer(tokenizer) if callable(tokenizer) else tokenizer
         )
-        self.ln_final = self._norm(plan.final)
-        self.unembed = Part(["in", "out"])
+        self.training = model.training
+        self.plan, self.followed = plan, blocks
+        self.blocks = nn.ModuleList(Part() for _ in plan.sites)
+        for site in (plan.outside, *plan.sites):
+            for name in site.names():
+                path, _, hook = (site.prefix + name).rpartition(".")
+                setattr(self._part(path), hook, HookPoint())
+            for name, norm in site.norms.items():
+                weights = self._part(site.prefix + name).weights
+                weights |= {
+                    w: partial(self._of_norm, norm, w) for w in ("w", "b", "eps", "centred")
+                }
+        for site in plan.sites:
+            self._part(f"{site.prefix}attn").weights |= {
+                "W_O": lambda at=site: at.linear("attn.hook_z").weight().view(*at.heads, -1),
+                "b_O": lambda at=site: at.linear("attn.hook_z").bias(),
+            }
+            self._part(f"{site.prefix}mlp").weights |= {
+                "W_out": lambda at=site: at.linear("mlp.hook_post").weight(),
+                "b_out": lambda at=site: at.linear("mlp.hook_post").bias(),
+            }
         self.setup()
 
-    def _block(self, layer: int, site: Site) -> Part:
-        written = [name.removeprefix("hook_") for names in site.writes for name in names]
-        block = Part(["resid_pre", *written, *["resid_mid"] * site.has_mid, "resid_post"])
-        for name, norm in site.norms.items():
-            setattr(block, name, self._norm(norm))
-        met = ["q", "k", "v", "attn_scores", "pattern"] if site.calls else []
-        block.attn = self._writer(layer, [*met, "z"], site.out, "W_O", site.heads)
-        block.mlp = self._writer(
-            layer, [*["pre"] * bool(site.up), "post"], site.down, "W_out", None
-        )
-        return block
+    @property
+    def refused(self) -> dict[str, str]:
+        """What is not offered, by name, with the reason."""
+        sites = self.plan.sites
+        return {site.prefix + name: why for site in sites for name, why in site.refused.items()}
 
-    def _norm(self, norm: nn.Module) -> Part:
-        def of(name: str) -> Any:
-            return getattr(self.plan.frozen(norm, self.model.get_input_embeddings().weight), name)
+    def _part(self, path: str) -> Any:
+        """The part of this name. It is made if it is not there."""
+        part: nn.Module = self
+        for step in filter(None, path.split(".")):
+            if step not in part._modules:
+                part.add_module(step, Part())
+            part = cast(nn.Module, part._modules[step])
+        return part
 
-        return Part(
-            ["scale", "normalized"], **{n: partial(of, n) for n in ("w", "b", "eps", "centred")}
-        )
-
-    def _writer(
-        self, layer: int, hooks: list[str], linear: Linear | None, name: str, heads: Any
-    ) -> Part:
-        where = f"blocks.{layer}.attn.hook_z" if heads else f"blocks.{layer}.mlp.hook_post"
-
-        def refuse() -> Tensor:
-            why = self.refused.get(
-                where, self.refused.get(f"blocks.{layer}.hook_{where.split('.')[2]}_out")
-            )
-            raise ConfigError(f"Block {layer} has no {name}: {why}.")
-
-        def weight() -> Tensor:
-            assert linear is not None
-            weights = linear.weight()
-            return weights.view(*heads, -1) if heads else weights
-
-        if linear is None:
-            return Part([], **{name: refuse, f"b_{name[2:]}": refuse})
-        return Part(hooks, **{name: weight, f"b_{name[2:]}": linear.bias})
+    def _of_norm(self, norm: nn.Module, what: str) -> Any:
+        return getattr(self.plan.frozen(norm, self.W_E), what)
 
     def forward(
         self,
@@ -206,20 +183,9 @@ class WrappedModel(HookedRootModule):
         follow = Run(self.followed, self.plan, points, tokens.shape)
         with follow.on(follow.sites()):
             logits: Tensor = run().logits
-        return logits if self.plan.is_capped else follow.show("unembed.hook_out", logits)
+            return logits if self.plan.outside.outputs else follow.show("unembed.hook_out", logits)
 
-    def run_with_cache(
-        self, *model_args: Any, return_cache_object: bool = True, **kwargs: Any
-    ) -> tuple[Any, Any]:
-        """Run the model, and return its output and an `ActivationCache` of the run.
-
-        See `HookedRootModule.run_with_cache`; `return_cache_object=False` gives the plain dict.
-        """
-        output, entries = super().run_with_cache(*model_args, **kwargs)
-        batched = not kwargs.get("remove_batch_dim", False)
-        cache = ActivationCache(entries, self, batched) if return_cache_object else entries
-        return output, cache
-
+    run_with_cache = cast(Any, HookedTransformer.run_with_cache)
     to_tokens = text.to_tokens
     to_string = text.to_string
     to_str_tokens = text.to_str_tokens
@@ -281,7 +247,7 @@ def wrap(model: Any, tokenizer: Any = None) -> WrappedModel:
             trace = Trace(blocks)
             with trace.on(trace.sites(model)):
                 logits = model(input_ids=twice, use_cache=False).logits
-            if trace.start:
+            if trace.states:
                 break
         else:
             raise ConfigError(f"{type(model).__name__} runs tokens through no list of blocks.")
@@ -342,27 +308,20 @@ def _refuse_what_fails(wrapped: WrappedModel, ids: Tensor) -> bool:
             cache,
         )
     targets = ids.roll(1, 1)
-    parts = cast(Tensor, cache.decompose_resid())
-    shares = cache.logit_attrs(parts, targets).sum(0)
-    got = shares + cache.logit_constant(targets)
-    want = cache["unembed.hook_out"].gather(-1, targets.to(got.device)[..., None])[..., 0]
-    factor = plan.unembed[-1].factor if plan.is_capped else 1
-    _check("shares do not sum to the logits", [_off(got, want * factor)], cache)
+    shares = cache.logit_attrs(cast(Tensor, cache.decompose_resid()), targets).sum(0)
+    logit = cache["unembed.hook_out"].gather(-1, targets.to(shares.device)[..., None])[..., 0]
+    off = _off(shares + cache.logit_constant(targets), logit)
+    _check("shares do not sum to the logits", [off], cache)
     _check_replacing(wrapped, ids, logits)
-    failed = {}
+    has_failed = False
     for layer, site in enumerate(plan.sites):
-        if site.out and (
-            off := _off_by(head_writes(cache, layer, Slice()), cache["attn_out", layer])
-        ):
-            site.out, site.calls = None, {}
-            failed[f"blocks.{layer}.attn.hook_z"] = f"heads miss attn_out by {off:.0%}"
-        if site.down and (
-            off := _off_by(neuron_writes(cache, layer, Slice(), Slice()), cache["mlp_out", layer])
-        ):
-            site.down = None
-            failed[f"blocks.{layer}.mlp.hook_post"] = f"neurons miss mlp_out by {off:.0%}"
-    plan.refused |= failed
-    return bool(failed)
+        for part, name, parts in (("attn", "z", "heads"), ("mlp", "post", "neurons")):
+            hook = f"{part}.hook_{name}"
+            off = _off_by(cache, layer, part) if hook in site.linears else 0
+            if not off <= _precision(cache["resid_pre", layer].dtype, 4):
+                site.refuse(hook, f"{parts} miss {part}_out by {off:.0%}")
+                has_failed = True
+    return has_failed
 
 
 def _off(got: Tensor, want: Tensor) -> float:
@@ -387,12 +346,16 @@ def _check_sums(cache: ActivationCache) -> None:
     _check("parts do not sum to the stream", [*map(_off, sums, streams)], cache)
 
 
-def _off_by(writes: Writes, want: Tensor) -> float | None:
-    """How far heads or neurons are from the sum that they should have, if too far."""
+def _off_by(cache: ActivationCache, layer: int, part: str) -> float:
+    """How far heads or neurons are from the sum that they should have."""
+    is_attn, want = part == "attn", cache[f"{part}_out", layer]
+    every = Slice()
+    writes = (
+        head_writes(cache, layer, every) if is_attn else neuron_writes(cache, layer, every, every)
+    )
     got = torch.einsum("...pd,pdm->...m", writes.acts, writes.weights.to(writes.acts))
     got = (writes.norm.apply(got[None])[0] if writes.norm else got) + writes.bias.to(got)
-    off = _off(got, want)
-    return None if off <= _precision(want.dtype, 4) else off
+    return _off(got, want)
 
 
 def _check_replacing(wrapped: WrappedModel, ids: Tensor, logits: Tensor) -> None:

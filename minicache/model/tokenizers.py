@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from minicache.errors import ModelFileError, TokenError, UnknownWordError, nearest, optional
 
-__all__ = ["HubTokenizer", "Tokenizer", "WordTokenizer"]
+__all__ = ["HubTokenizer", "Tokenizer", "TransformersTokenizer", "WordTokenizer"]
 
 
 @runtime_checkable
@@ -101,3 +101,20 @@ class HubTokenizer:
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of these tokens."""
         return str(self.tokenizer.decode(list(tokens), skip_special_tokens=False))
+
+
+class TransformersTokenizer:
+    """A tokenizer of `transformers`, which adds special tokens only where `to_tokens` asks."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+        end = tokenizer.eos_token_id
+        bos, pad = tokenizer.bos_token_id, tokenizer.pad_token_id
+        self.bos_token_id: int | None = end if bos is None else bos
+        self.pad_token_id: int | None = end if pad is None else pad
+
+    def encode(self, text: str) -> list[int]:
+        return list(self.tokenizer.encode(text, add_special_tokens=False))
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        return str(self.tokenizer.decode(tokens))

@@ -234,7 +234,7 @@ class HookedTransformer(HookedRootModule):
 
         See `HookedRootModule.run_with_cache`; `return_cache_object=False` gives the plain dict.
         """
-        output, entries = super().run_with_cache(*model_args, **kwargs)
+        output, entries = HookedRootModule.run_with_cache(self, *model_args, **kwargs)
         if not return_cache_object:
             return output, entries
         batched = not kwargs.get("remove_batch_dim", False)

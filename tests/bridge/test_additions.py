@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -9,7 +12,8 @@ from torch import Tensor, nn
 
 import minicache
 from minicache import ActivationCache
-from minicache.bridge.probe import Linear
+from minicache.bridge import wrapped as wrapped_module
+from minicache.bridge.probe import Linear, Plan, make_plan
 from minicache.errors import ConfigError, HookError
 from tests.bridge.families import tiny_model
 from tests.bridge.own import Add, Own
@@ -201,7 +205,7 @@ def test_a_sum_of_two_mlps_is_one_write() -> None:
     _, cache = wrapped.run_with_cache(TOKENS)
     assert "blocks.1.hook_mlp_out" in cache
     assert "adds none" in wrapped.refused["blocks.1.hook_attn_out"]
-    assert "add stands between" in wrapped.refused["blocks.1.mlp.hook_post"]
+    assert "not what one linear map gives" in wrapped.refused["blocks.1.mlp.hook_post"]
     assert_parts_sum(cache)
 
 
@@ -281,16 +285,26 @@ def test_logits_behind_two_linear_maps_are_attributed_through_both() -> None:
 
 
 def test_a_law_that_fails_refuses_what_rests_on_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    weight = Linear.weight
+    def doubled(linear: Linear) -> Linear:
+        return replace(linear, factor=2 * linear.factor)
 
-    def wrong(linear: Linear) -> Tensor:
-        return weight(linear) * (2 if linear.module.out_features == 12 else 1)
+    def wrong(*given: Any) -> Plan:
+        plan = make_plan(*given)
+        for site in plan.sites:
+            site.linears = {name: doubled(linear) for name, linear in site.linears.items()}
+        return plan
 
-    monkeypatch.setattr(Linear, "weight", wrong)
+    monkeypatch.setattr(wrapped_module, "make_plan", wrong)
     wrapped = minicache.wrap(Own(WAYS["plus"]))
     assert "miss attn_out" in wrapped.refused["blocks.0.attn.hook_z"]
     assert "miss mlp_out" in wrapped.refused["blocks.1.mlp.hook_post"]
     assert "blocks.0.attn.hook_z" not in wrapped.hook_dict
-    monkeypatch.setattr(Linear, "weight", lambda linear: weight(linear) * 2)
+
+    def wrong_at_the_end(*given: Any) -> Plan:
+        plan = make_plan(*given)
+        plan.unembed = [doubled(linear) for linear in plan.unembed]
+        return plan
+
+    monkeypatch.setattr(wrapped_module, "make_plan", wrong_at_the_end)
     with pytest.raises(ConfigError, match="do not sum to the logits"):
         minicache.wrap(Own(WAYS["plus"]))

@@ -238,7 +238,7 @@ def test_what_is_no_model_of_transformers_raises() -> None:
 
 def test_heads_of_a_layer_without_attention_are_refused_with_the_reason() -> None:
     cache = world("recurrent_gemma").cache
-    with pytest.raises(ConfigError, match=r"Block 0 .*not attention"):
+    with pytest.raises(ConfigError, match=r"blocks\.0\.attn.*not attention"):
         cache.stack_head_results()
     assert cache["attn_out", 0].shape == (2, 9, 24)
 
