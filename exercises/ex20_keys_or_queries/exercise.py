@@ -1,8 +1,8 @@
 """Exercise 20: keys or queries? Lesson 8.
 
-A head matters in a sentence. By which road does it get to know: does it look *from* another place
-(its queries), does it find other places (its keys), or other contents there (its values)? Patch one
-of the three alone, and let the numbers say.
+Two inputs differ, and a head carries the difference. By which of its own inputs does it get it: by
+what it looks for (its queries), by what it can find (its keys), or by what stands there (its
+values)? Patch one of the three alone, and let the numbers say.
 
 - `patch_input(model, tokens, source, which, layer, head)` gives the logits of `tokens`, run with
   one change: `which` ("q", "k" or "v") of this one head, at all positions, is that of a run of
@@ -21,8 +21,9 @@ as it was.
     >>> shares = measure_inputs(model, clean, corrupted, metric, layer=1, head=1)
     >>> find_carrier(shares)
 
-Try it, with phrases that are said twice. First let the clean and the corrupted tokens differ in the
-last word alone, then only in two words of the first phrase. What carries each, into L1H1?
+Try it, with phrases that are said twice (exercise 16). First let the clean and the corrupted tokens
+differ in the last word alone, then only in two words of the first phrase. Which input of L1H1
+carries the difference, in each?
 """
 
 
