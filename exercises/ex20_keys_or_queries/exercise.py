@@ -24,6 +24,8 @@ as it was.
 Try it, with phrases that are said twice (exercise 16). First let the clean and the corrupted tokens
 differ in the last word alone, then only in two words of the first phrase. Which input of L1H1
 carries the difference, in each?
+
+You may use all of minicache, but not its own `generic_activation_patch`.
 """
 
 
