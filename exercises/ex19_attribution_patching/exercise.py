@@ -21,6 +21,8 @@ clean run.
 
     >>> attribution_patching(model, clean, corrupted, metric).shape   # 3 layers, 16 words, 2 heads
     torch.Size([3, 16, 2])
+
+You may use all of minicache, but not its own `attribution_patching`.
 """
 
 import torch

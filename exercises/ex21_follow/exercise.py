@@ -23,6 +23,8 @@ stream behind the block. `stream` plus all writes is what it returns.
   operand that alpha multiplies), no list of writes is true: raise a ValueError.
 
     >>> find_writes(lambda x: x + 2 * x.mean(), stream)   # one write, [batch, pos, d_model]
+
+You may use all of minicache.
 """
 
 import torch

@@ -57,6 +57,10 @@ OWN: dict[str, tuple[str, ...]] = {
         "attribution_patching",
         "minicache.analysis.patching.attribution:attribution_patching",
     ),
+    "ex20_keys_or_queries": (
+        "patch_input",
+        "minicache.analysis.patching.sweeps:generic_activation_patch",
+    ),
 }
 
 

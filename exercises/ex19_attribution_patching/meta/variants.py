@@ -126,13 +126,13 @@ EDITS = [
         "not_under_no_grad",
         {"    with torch.enable_grad():\n": "    if True:\n"},
         "Under `torch.no_grad()` no graph is made, and there is nothing to differentiate. Turn "
-        "gradients on for the corrupted run: `with torch.enable_grad():`.",
+        "gradients on for the corrupted run, with `torch.enable_grad()`.",
     ),
     Edit(
         "grad_mode_left_on",
         {"    with torch.enable_grad():\n": "    torch.set_grad_enabled(True)\n    if True:\n"},
         "Gradients are on after your call, also where the caller had turned them off. "
-        "`with torch.enable_grad():` gives the mode back.",
+        "`torch.enable_grad()` in a `with` gives the mode back.",
     ),
     Edit(
         "unfreezes_the_model",
