@@ -498,8 +498,8 @@ def brackets(d_head: int, d_model: int, positions: int) -> Drawing:
         214,
         f"Two ways to one number for each of {positions} positions. The long way takes z, "
         f"{d_head} numbers a position, through W_O to {d_model} numbers a position, and then to "
-        f"the direction d. The short way takes d back through W_O once, to {d_head} numbers, and then "
-        f"multiplies each position's z by that.",
+        f"the direction d. The short way takes d back through W_O once, to {d_head} numbers, and "
+        "then multiplies each position's z by that.",
     )
     unit = 96 / d_model
 
