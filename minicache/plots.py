@@ -63,7 +63,7 @@ def patches(
     grid = [[float(value) for value in row] for row in zip(*values, strict=True)]
     names = _numbered("H", len(grid)) if words is None else words
     figure = _figure(2.4 + 0.7 * len(grid[0]), 1.2 + 0.27 * len(grid))
-    _cells(figure, grid, _numbered("L", len(grid[0])), names, title)
+    _cells(figure, grid, _numbered("L", len(grid[0])), names, title).set_xlabel("layer")
     return figure
 
 
@@ -149,7 +149,7 @@ def bars(labels: Sequence[str], values: Sequence[float], title: str = "", unit: 
     sizes = [float(value) for value in values]
     drawn = axes.barh(range(len(labels)), sizes, color=[FOR if v >= 0 else AGAINST for v in sizes])
     axes.bar_label(drawn, fmt="%.2f", padding=3)
-    axes.margins(x=0.12)
+    axes.margins(x=0.18)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_yticks(range(len(labels)), labels)
     axes.invert_yaxis()
@@ -199,7 +199,8 @@ def _cells(
     for place, row in enumerate(grid):
         for column, value in enumerate(row):
             colour = "white" if abs(value) > 0.6 * most else "black"
-            axes.text(column, place, f"{value:+.1f}", ha="center", va="center", color=colour)
+            said = f"{round(value, 1) + 0.0:+.1f}"  # + 0.0: there is no -0.0
+            axes.text(column, place, said, ha="center", va="center", color=colour)
     axes.set_xticks(range(len(columns)), columns)
     axes.set_yticks(range(len(grid)), rows)
     axes.set_title(title, size=9)

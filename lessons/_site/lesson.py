@@ -364,7 +364,7 @@ def svg(figure: Any, alt: str, caption: str) -> str:
     drawn = re.sub(r"\n\s*", " ", re.sub(r"<metadata>.*?</metadata>", "", drawn, flags=re.S))
     marker = f"f{crc32((alt + caption).encode())}"  # ids of two figures on a page must differ
     drawn = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{marker}", drawn)
-    return f'<figure markdown="0">{drawn}<figcaption>{caption}</figcaption></figure>'
+    return pictures.figure(drawn, caption, "plot")
 
 
 def decisions(markdown: str) -> list[tuple[str, str]]:

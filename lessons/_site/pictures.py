@@ -152,10 +152,10 @@ class Drawing:
         )
 
 
-def figure(svg: str, caption: str) -> str:
-    """A picture with its caption, for the page."""
+def figure(svg: str, caption: str, kind: str = "picture") -> str:
+    """A picture with its caption, for the page: of `kind` "picture", or "plot" for matplotlib's."""
     caption = markdown(caption).removeprefix("<p>").removesuffix("</p>")
-    return f'<figure class="picture" markdown="0">{svg}<figcaption>{caption}</figcaption></figure>'
+    return f'<figure class="{kind}" markdown="0">{svg}<figcaption>{caption}</figcaption></figure>'
 
 
 def tap() -> Drawing:
