@@ -42,27 +42,28 @@ def heat_map(shares: Sequence[float], n_layers: int, title: str = "") -> Any:
     n_heads = len(values) // n_layers
     grid = [values[layer * n_heads : (layer + 1) * n_heads] for layer in range(n_layers)]
     figure = _figure(2.5 + 0.9 * n_heads, 1.2 + 0.7 * n_layers)
-    _cells(figure, grid, [f"H{head}" for head in range(n_heads)], title)
+    _cells(figure, grid, _numbered("H", n_heads), _numbered("L", n_layers), title)
     return figure
 
 
 def patches(
-    values: Sequence[Sequence[float]], columns: Sequence[str] | None = None, title: str = ""
+    values: Sequence[Sequence[float]], words: Sequence[str] | None = None, title: str = ""
 ) -> Any:
-    """What each patch of a sweep did: a row a layer. Returns a matplotlib Figure.
+    """What each patch of a sweep did: a row a word or a head, a column a layer.
+
+    Returns a matplotlib Figure, tall and narrow: words can be read, however many there are.
 
     Args:
         values: [layer, pos] or [layer, head], as lists or a tensor.
-        columns: The words at the positions. None names heads: `H0`, `H1`, ..
+        words: The words at the positions. None names heads: `H0`, `H1`, ..
 
     Raises:
         MissingPackageError: matplotlib is not installed.
     """
-    grid = [[float(value) for value in row] for row in values]
-    names = [f"H{head}" for head in range(len(grid[0]))] if columns is None else columns
-    figure = _figure(2.2 + 0.55 * len(names), 1.6 + 0.45 * len(grid))
-    axes = _cells(figure, grid, names, title, size=8)
-    axes.tick_params(axis="x", rotation=0 if columns is None else 50)
+    grid = [[float(value) for value in row] for row in zip(*values, strict=True)]
+    names = _numbered("H", len(grid)) if words is None else words
+    figure = _figure(2.4 + 0.7 * len(grid[0]), 1.2 + 0.27 * len(grid))
+    _cells(figure, grid, _numbered("L", len(grid[0])), names, title).set_xlabel("layer")
     return figure
 
 
@@ -143,12 +144,12 @@ def bars(labels: Sequence[str], values: Sequence[float], title: str = "", unit: 
     Raises:
         MissingPackageError: matplotlib is not installed.
     """
-    figure = _figure(6.5, 1 + 0.27 * len(labels))
+    figure = _figure(5.2, 1 + 0.27 * len(labels))
     axes = figure.subplots()
     sizes = [float(value) for value in values]
     drawn = axes.barh(range(len(labels)), sizes, color=[FOR if v >= 0 else AGAINST for v in sizes])
     axes.bar_label(drawn, fmt="%.2f", padding=3)
-    axes.margins(x=0.12)
+    axes.margins(x=0.18)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_yticks(range(len(labels)), labels)
     axes.invert_yaxis()
@@ -171,7 +172,7 @@ def curves(
     Raises:
         MissingPackageError: matplotlib is not installed.
     """
-    figure = _figure(6.5, 3.2)
+    figure = _figure(5.2, 3.2)
     axes = figure.subplots()
     axes.set_prop_cycle(color=[FOR, AGAINST, THIRD, FOURTH])
     for name, y in lines.items():
@@ -188,23 +189,27 @@ def _cells(
     figure: Any,
     grid: Sequence[Sequence[float]],
     columns: Sequence[str],
+    rows: Sequence[str],
     title: str,
-    size: float | None = None,
 ) -> Any:
-    """A row a layer, a number and a colour in each cell."""
+    """A number and a colour in each cell."""
     most = max(abs(value) for row in grid for value in row) or 1.0
     axes = figure.subplots()
     image = axes.imshow(grid, cmap=_shades(AGAINST, FOR), vmin=-most, vmax=most, aspect="auto")
-    for layer, row in enumerate(grid):
+    for place, row in enumerate(grid):
         for column, value in enumerate(row):
             colour = "white" if abs(value) > 0.6 * most else "black"
-            place = dict(ha="center", va="center", color=colour, size=size)
-            axes.text(column, layer, f"{value:+.1f}", **place)
+            said = f"{round(value, 1) + 0.0:+.1f}"  # + 0.0: there is no -0.0
+            axes.text(column, place, said, ha="center", va="center", color=colour)
     axes.set_xticks(range(len(columns)), columns)
-    axes.set_yticks(range(len(grid)), [f"L{layer}" for layer in range(len(grid))])
+    axes.set_yticks(range(len(grid)), rows)
     axes.set_title(title, size=9)
     figure.colorbar(image, ax=axes)
     return axes
+
+
+def _numbered(letter: str, count: int) -> list[str]:
+    return [f"{letter}{number}" for number in range(count)]
 
 
 def _shades(*colours: str) -> Any:

@@ -62,13 +62,19 @@ def test_without_matplotlib_the_command_that_brings_it_is_told(monkeypatch):
         plots.bars(["a"], [1.0])
 
 
-def test_a_sweep_is_drawn_layer_by_word_or_layer_by_head():
+def test_a_sweep_is_drawn_word_by_layer_or_head_by_layer():
     axes, _ = plots.patches([[1.0, 0.25], [-2.0, 0.0]], ["In", "France"], "restored").axes
-    assert axes.images[0].get_array().tolist() == [[1.0, 0.25], [-2.0, 0.0]]
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["In", "France"]
+    assert axes.images[0].get_array().tolist() == [[1.0, -2.0], [0.25, 0.0]]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["In", "France"]
     axes, _ = plots.patches([[1.0, 0.25, 3.0]]).axes
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["H0", "H1", "H2"]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["L0"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["H0", "H1", "H2"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["L0"]
+    assert axes.get_xlabel() == "layer"
+
+
+def test_a_number_that_rounds_to_nothing_has_no_minus():
+    axes, _ = plots.patches([[-0.01, -1.0]]).axes
+    assert [text.get_text() for text in axes.texts] == ["+0.0", "-1.0"]
 
 
 def test_a_scatter_has_a_point_a_pair_and_the_line_of_equals():

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
-__all__ = ["found", "unfounded"]
+__all__ = ["ROOT", "found", "unfounded"]
 
 ROOT = Path(__file__).parents[2]
 # Numbers in words, from eleven on; and shares, which are told in round words.

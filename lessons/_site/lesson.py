@@ -37,7 +37,8 @@ The live model is one line, and takes the panels that the page needs (see lesson
 
     <mini-model panels="edit next heads" text="The capital of France is"></mini-model>
 
-All code of a page runs in one session. `\\( .. \\)` is mathematics, and becomes MathML.
+All code of a page runs in one session. A picture's code, which no notebook has, may name REPOSITORY.
+`\\( .. \\)` is mathematics, and becomes MathML.
 """
 
 from __future__ import annotations
@@ -267,7 +268,7 @@ class Session:
     def __enter__(self) -> Session:
         import torch
 
-        self.space: dict[str, Any] = {"__name__": "__main__"}
+        self.space: dict[str, Any] = {"__name__": "__main__", "REPOSITORY": claims.ROOT}
         self.before = torch.is_grad_enabled(), os.getcwd()
         torch.manual_seed(0)
         torch.set_num_threads(1)
@@ -364,7 +365,7 @@ def svg(figure: Any, alt: str, caption: str) -> str:
     drawn = re.sub(r"\n\s*", " ", re.sub(r"<metadata>.*?</metadata>", "", drawn, flags=re.S))
     marker = f"f{crc32((alt + caption).encode())}"  # ids of two figures on a page must differ
     drawn = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{marker}", drawn)
-    return f'<figure markdown="0">{drawn}<figcaption>{caption}</figcaption></figure>'
+    return pictures.figure(drawn, caption, "plot")
 
 
 def decisions(markdown: str) -> list[tuple[str, str]]:

@@ -25,12 +25,15 @@ NAMES = (
     "address",
     "axis_strips",
     "bars",
+    "brackets",
     "decision_tree",
     "holders",
     "kill_timeline",
+    "patch",
     "rows_of",
     "tap",
     "three_devices",
+    "two_effects",
 )
 
 WIDTH = 380
@@ -149,10 +152,10 @@ class Drawing:
         )
 
 
-def figure(svg: str, caption: str) -> str:
-    """A picture with its caption, for the page."""
+def figure(svg: str, caption: str, kind: str = "picture") -> str:
+    """A picture with its caption, for the page: of `kind` "picture", or "plot" for matplotlib's."""
     caption = markdown(caption).removeprefix("<p>").removesuffix("</p>")
-    return f'<figure class="picture" markdown="0">{svg}<figcaption>{caption}</figcaption></figure>'
+    return f'<figure class="{kind}" markdown="0">{svg}<figcaption>{caption}</figcaption></figure>'
 
 
 def tap() -> Drawing:
@@ -426,4 +429,98 @@ def bars(values: Mapping[str, float], unit: str, log: bool = False) -> Drawing:
         drawn.text(left + long * share + 5, y + 13, f"{value:,g}", size=11.5)
     words = unit + (" (a scale of powers of ten)" if log else "")
     drawn.text(left, 24 * len(values) + 18, words, size=11.5, colour=QUIET)
+    return drawn
+
+
+def two_effects(direct: Mapping[str, float], total: Mapping[str, float], unit: str) -> Drawing:
+    """For each part two bars from one zero: what it adds, and what is lost without it."""
+    told = "; ".join(
+        f"{name} adds {direct[name]:.1f} and costs {total[name]:.1f}" for name in direct
+    )
+    drawn = Drawing(44 * len(direct) + 52, f"{unit}. {told}.")
+    sizes = [*direct.values(), *total.values()]
+    least, most = min(0.0, *sizes), max(sizes)
+    left, right = 88, WIDTH - 44
+
+    def x(value: float) -> float:
+        return left + (right - left) * (value - least) / (most - least)
+
+    for place, (words, colour) in enumerate(
+        (("direct: what it adds", FOR), ("total: what is lost without it", AGAINST))
+    ):
+        drawn.box(44 + 152 * place, 3, 12, 12, fill=colour, stroke="none", round=1)
+        drawn.text(61 + 152 * place, 13, words)
+    for number, name in enumerate(direct):
+        y = 26 + 44 * number
+        drawn.text(4, y + 22, name, bold=True)
+        for step, (value, colour) in enumerate(((direct[name], FOR), (total[name], AGAINST))):
+            top, end = y + 18 * step, x(value)
+            drawn.box(min(x(0), end), top, abs(end - x(0)), 15, fill=colour, stroke="none", round=1)
+            at, gap = ("end", -4) if value < 0 else ("start", 4)
+            drawn.text(end + gap, top + 12, f"{value:+.1f}", at=at, size=11.5)
+    bottom = 26 + 44 * len(direct)
+    drawn.path(f"M{x(0):.1f} 22V{bottom - 4}")
+    drawn.text(x(0), bottom + 14, unit, at="middle", size=11.5, colour=QUIET)
+    return drawn
+
+
+def patch(clean: str, corrupted: str, answers: tuple[str, str]) -> Drawing:
+    """Two runs, and one activation that is taken from the first into the second."""
+    drawn = Drawing(
+        190,
+        f"Two runs. The clean one reads {clean!r} and answers {answers[0]}. The other reads "
+        f"{corrupted!r} and would answer {answers[1]}. One activation of the clean run is put into "
+        "the corrupted one, which goes on with it. The question is which answer comes out.",
+    )
+    for y, name, text, answer, colour in (
+        (36, "clean run", clean, answers[0], FOR),
+        (134, "corrupted run", corrupted, answers[1] + "?", AGAINST),
+    ):
+        drawn.text(4, y - 22, name, bold=True, colour=colour)
+        drawn.text(138, y - 22, f".. {text} ..")
+        drawn.path(f"M8 {y + 14}H310", colour=colour, width=2)
+        drawn.arrow(290, y + 14, 318, y + 14, colour=colour)
+        for layer in range(3):
+            drawn.titled(40 + 88 * layer, y, 66, f"block {layer}", height=28)
+        drawn.text(324, y + 18, answer, bold=True, colour=colour)
+    drawn.dot(117, 50, 6, colour=FOR)
+    drawn.dot(117, 148, 6, colour=FOR)
+    drawn.arrow(117, 58, 117, 139, colour=FOR)
+    drawn.text(126, 92, "one activation, at one word", colour=FOR)
+    drawn.path("M117 148H126", colour=FOR, width=3)
+    drawn.text(4, 184, "How much of the clean answer comes back?", colour=QUIET)
+    return drawn
+
+
+def brackets(d_head: int, d_model: int, positions: int) -> Drawing:
+    """One number a head and position, by way of the stream or by way of the head."""
+    drawn = Drawing(
+        214,
+        f"Two ways to one number for each of {positions} positions. The long way takes z, "
+        f"{d_head} numbers a position, through W_O to {d_model} numbers a position, and then to "
+        f"the direction d. The short way takes d back through W_O once, to {d_head} numbers, and "
+        "then multiplies each position's z by that.",
+    )
+    unit = 96 / d_model
+
+    def rows(x: float, y: float, length: int, count: int, colour: str) -> None:
+        for row in range(count):
+            drawn.box(x, y + 7 * row, unit * length, 5, fill=colour, stroke="none", round=1)
+
+    for y, name in ((0, "the long way: (z W_O) d"), (112, "the short way: z (W_O d)")):
+        drawn.text(4, y + 13, name, bold=True)
+        rows(8, y + 34, d_head, positions, FOR)
+        drawn.text(8, y + 28, f"z: {d_head} numbers", size=11, colour=QUIET)
+        rows(352, y + 34, round(6 / unit), positions, INK)
+        drawn.text(376, y + 28, "result", at="end", size=11, colour=QUIET)
+    drawn.arrow(66, 53, 124, 53)
+    drawn.text(95, 47, "W_O", at="middle", size=11, code=True)
+    rows(132, 34, d_model, positions, AGAINST)
+    drawn.text(132, 28, f"{d_model} numbers, each time", size=11, colour=AGAINST)
+    drawn.arrow(238, 53, 344, 53)
+    drawn.text(290, 47, "d", at="middle", size=11, code=True)
+    drawn.arrow(66, 165, 344, 165)
+    rows(152, 190, d_head, 1, AGAINST)
+    drawn.text(206, 195, f"W_O d: {d_head} numbers, once", size=11, colour=AGAINST)
+    drawn.arrow(176, 187, 176, 168)
     return drawn

@@ -33,7 +33,7 @@ def test_a_page_is_whole(opened, site, path, size, scheme):
     )
     assert clipped == []
     assert page.locator("img:not([alt])").count() == 0
-    assert page.locator("figure > svg:not([aria-label])").count() == 0
+    assert page.locator("figure > svg:not([aria-label], [aria-labelledby])").count() == 0
     if folder := os.environ.get("SCREENSHOTS"):
         name = f"{path.removesuffix('.html')}-{size}-{scheme}.png"
         page.screenshot(path=Path(folder) / name, full_page=True)
@@ -46,6 +46,23 @@ def test_a_page_is_whole(opened, site, path, size, scheme):
             if v["impact"] in ("serious", "critical")
         ]
         assert bad == []
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if path[:2].isdigit()])
+def test_every_lesson_has_pictures_whose_words_can_be_read_on_a_phone(opened, path):
+    page, _, _ = opened(path, "narrow")
+    page.evaluate("document.querySelectorAll('details').forEach((e) => (e.open = true))")
+    assert page.locator(".stream svg:visible").count() == 1
+    ideas = page.locator("article figure:not(.stream):not(mini-model figure), mini-model")
+    assert ideas.count() >= 1
+    small = page.evaluate(
+        """() => [...document.querySelectorAll("article figure:not(mini-model figure) svg text")]
+          .filter((e) => e.getClientRects().length && e.textContent.trim())
+          .map((e) => [e, parseFloat(getComputedStyle(e).fontSize), e.getScreenCTM()])
+          .map(([e, size, { a, b }]) => [e.textContent, size * Math.hypot(a, b)])
+          .filter(([, size]) => size < 9)"""
+    )
+    assert small == []
 
 
 def test_a_note_stands_beside_its_line_on_a_wide_screen_and_below_on_a_narrow_one(opened):
