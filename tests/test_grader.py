@@ -288,6 +288,12 @@ def test_workers_of_xdist_share_one_scoreboard(tmp_path):
     assert board(pytest_in(ROOT, *asked)) == board(done)
 
 
+def test_workers_of_xdist_print_no_failures_beside_the_scoreboard():
+    done = pytest_in(ROOT, "exercises", "-k", "hook_point", "-p", "xdist", "-n", "2")
+    assert board(done) == {FIRST.name: ("not started", 0, FIRST.most)}
+    assert "FAIL" not in done.stdout
+
+
 def test_a_long_selection_is_a_selection():
     chosen = " or ".join(["slices"] * 60)
     assert list(board(pytest_in(ROOT, "exercises", "-k", chosen))) == ["ex07_slices"]

@@ -73,8 +73,9 @@ def pytest_configure(config: pytest.Config) -> None:
     _check_options(config.option)
     config.stash[HANDIN] = find_answers(answers, exercises_in()) if answers else None
     asked = [Path(arg.partition("::")[0]).resolve() for arg in config.args]
-    if config.option.verbose == 0 and all(HOME in (path, *path.parents) for path in asked):
-        config.option.verbose = -2  # the scoreboard says it better
+    if all(HOME in (path, *path.parents) for path in asked):
+        config.option.verbose = config.option.verbose or -2
+        _take_the_terminal(config)
 
 
 def _check_options(option: Any) -> None:
@@ -99,8 +100,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [one for one in items if one not in left_out]
-    if all(map(_is_exercise, items)):  # only then is the terminal ours
-        vars(config.option).update(tbstyle="no", reportchars="", no_summary=True)
+    if all(map(_is_exercise, items)):
+        _take_the_terminal(config)
+
+
+def _take_the_terminal(config: pytest.Config) -> None:
+    """Leave out pytest's own failures and summary: the scoreboard says it better."""
+    vars(config.option).update(tbstyle="no", reportchars="", no_summary=True)
 
 
 @pytest.fixture

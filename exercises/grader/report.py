@@ -26,7 +26,7 @@ def scoreboard(results: list[Result]) -> str:
         points = f"{one.score}/{one.exercise.most}"
         start = f" {MARKS[one.status]} {one.exercise.name:<22} {one.status:<11} {points:>5}  "
         started = one.call or one.problem or "".join(one.notes[:1])
-        todo = "read its exercise.py" if one.status == "not started" else started
+        todo = "read the task at its top" if one.status == "not started" else started
         lines.append(start + textwrap.shorten(todo, WIDTH - len(start), placeholder=" .."))
     done = sum(one.status == "passed" for one in results)
     earned, most = sum(one.score for one in results), sum(one.exercise.most for one in results)
