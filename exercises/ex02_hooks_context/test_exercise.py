@@ -45,7 +45,6 @@ def inside(answer, model, *pairs, then=None):
         return result
 
 
-@points(2)
 def test_hooks_run_inside_the_block_and_come_off_however_it_is_left(answer, see):
     model = Model()
 
@@ -65,6 +64,22 @@ def test_hooks_run_inside_the_block_and_come_off_however_it_is_left(answer, see)
         )
     look("in the block a hook raises", lambda: inside(answer, model, first, ("hook_second", boom)))
 
+    for hooks in ((double, add_three), (double, double)):
+        pairs = [("hook_first", hook) for hook in hooks]
+        look(
+            f"{hooks[0].__name__} and {hooks[1].__name__} on hook_first",
+            lambda pairs=pairs: inside(answer, model, *pairs),
+        )
+
+    def changed(change):
+        pairs = [first, second]
+        with answer.hooks(model, pairs):
+            change(pairs)
+            return model(X)
+
+    look("pairs.clear() in the block", lambda: changed(lambda pairs: pairs.clear()))
+    look("pairs.pop() in the block", lambda: changed(lambda pairs: pairs.pop()))
+
     def is_model():
         with answer.hooks(model, [first]) as given:
             return given is model
@@ -80,7 +95,6 @@ def test_hooks_run_inside_the_block_and_come_off_however_it_is_left(answer, see)
     look("manager = hooks(model, pairs); model(x), before the block", not_entered)
 
 
-@points(2)
 def test_the_hooks_of_others_stay(answer, see):
     model = Model()
     model.add_hook("hook_first", add_three, is_permanent=True)
@@ -143,7 +157,7 @@ def test_the_hooks_of_others_stay(answer, see):
     see("a second model in the block of the first", two_models, "model x")
 
 
-@points(2)
+@points(3)
 def test_an_unknown_name_raises_before_anything_is_attached(answer, see):
     model, good, bad = Model(), ("hook_first", double), ("hook_frist", double)
     for pairs in ([good, bad], [bad, good], [good, bad, ("hook_second", double)], [bad]):

@@ -33,7 +33,6 @@ def under(answer):
     }
 
 
-@points(2)
 def test_it_drops_a_batch_of_one(answer, see):
     def after(what, one):
         answer.remove_batch_dim(one)
@@ -57,7 +56,7 @@ def test_it_drops_a_batch_of_one(answer, see):
     see("[has_batch_dim, shape of entry_0] of another cache", two)
 
 
-@points(3)
+@points(2)
 def test_another_batch_is_refused_and_nothing_has_changed(answer, see):
     for python, remove in under(answer).items():
         for batches in ((2, 2), (1, 2), (2, 1), (1, 2, 1), (1, 1, 1, 5), (0,), (1, 0)):
@@ -69,7 +68,7 @@ def test_another_batch_is_refused_and_nothing_has_changed(answer, see):
             )
 
 
-@points(2)
+@points(4)
 def test_a_second_time_is_logged_and_harmless(answer, see):
     def log_of(remove, *caches):
         with logged() as records:

@@ -13,49 +13,83 @@ X = torch.linspace(1, 2, 30).requires_grad_()
 W = torch.ones(30, requires_grad=True)
 
 
-def none_saved():
-    with torch.no_grad():
-        return (X + 1).sin()
+C = torch.linspace(2, 3, 30)
 
 
-@points(2)
+def weigh(answer, see, label, fn, parameters=(X,)):
+    see(label, lambda: answer.saved_bytes(fn, list(parameters)))
+
+
 def test_it_weighs_what_is_saved(answer, see):
-    see("(x + 1).sin()", lambda: answer.saved_bytes(lambda: (X + 1).sin(), [X]))
-    see("(x + 1).sin().cos()", lambda: answer.saved_bytes(lambda: (X + 1).sin().cos(), [X]))
-    see("(x.double() + 1).sin()", lambda: answer.saved_bytes(lambda: (X.double() + 1).sin(), [X]))
+    weigh(answer, see, "(x + 1).sin()", lambda: (X + 1).sin())
+    weigh(answer, see, "(x + 1).sin().cos()", lambda: (X + 1).sin().cos())
+    weigh(answer, see, "(x.double() + 1).sin()", lambda: (X.double() + 1).sin())
+    weigh(answer, see, "(x[:7] + 1).sin()", lambda: (X[:7] + 1).sin())
+    weigh(answer, see, "(x + 1).sin() once more", lambda: (X + 1).sin())
+    weigh(answer, see, "x + 1, which saves nothing", lambda: X + 1)
+    see("a fn that raises", lambda: answer.saved_bytes(lambda: 1 / 0, [X]))
+
+    def no_grad():
+        with torch.no_grad():
+            return (X + 1).sin()
+
+    weigh(answer, see, "(x + 1).sin() under no_grad", no_grad)
 
 
-def test_parameters_do_not_count(answer, see):
-    see("(x + 1) * w", lambda: answer.saved_bytes(lambda: (X + 1) * W, [X, W]))
-    see("x.sin(), x a parameter", lambda: answer.saved_bytes(lambda: X.sin(), [X]))
+def test_parameters_do_not_count_and_all_else_does(answer, see):
+    weigh(answer, see, "(x + 1) * w", lambda: (X + 1) * W, [X, W])
+    weigh(answer, see, "x.sin(), x a parameter", lambda: X.sin())
+    weigh(answer, see, "x.sin(), x no parameter", lambda: X.sin(), [])
+    weigh(answer, see, "x * c, c a constant", lambda: X * C)
+    weigh(answer, see, "(x + 1)[:10] * w[:10]", lambda: (X + 1)[:10] * W[:10], [X, W])
+    weigh(answer, see, "(x + 1)[:10] * w[20:]", lambda: (X + 1)[:10] * W[20:], [X, W])
+    weigh(
+        answer,
+        see,
+        "(x + 1) * c, where c has the values of w",
+        lambda: (X + 1) * torch.ones(30),
+        [X, W],
+    )
+    weigh(answer, see, "(x + 1).sin(), with w unused", lambda: (X + 1).sin(), [X, W])
     see(
-        "(x + 1)[:10] * w[:10]",
-        lambda: answer.saved_bytes(lambda: (X + 1)[:10] * W[:10], [X, W]),
+        "((x + 1).sin() * w).cos() * x, the parameters from a generator",
+        lambda: answer.saved_bytes(
+            lambda: ((X + 1).sin() * W).cos() * X, (one for one in (X, W))
+        ),
     )
 
 
-def test_a_storage_counts_once(answer, see):
+def test_a_storage_counts_once_and_as_a_whole(answer, see):
     def twice():
         y = X + 1
         return y.sin() + y.cos()
 
-    see("y = x + 1; y.sin() + y.cos()", lambda: answer.saved_bytes(twice, [X]))
+    weigh(answer, see, "y = x + 1; y.sin() + y.cos()", twice)
+    weigh(answer, see, "(x + 1).exp().sin(), one tensor for both", lambda: (X + 1).exp().sin())
 
-    def exp_then_sin():
-        return (X + 1).exp().sin()
+    def two_views():
+        y = X + 1
+        return y[:10].sin().sum() + y[10:].cos().sum()
 
-    see("(x + 1).exp().sin(), one tensor for both", lambda: answer.saved_bytes(exp_then_sin, [X]))
+    weigh(answer, see, "y = x + 1; y[:10].sin() and y[10:].cos()", two_views)
 
+    def reshaped():
+        y = X + 1
+        return y.sin().sum() + y.view(5, 6).cos().sum()
 
-def test_a_view_keeps_its_whole_storage(answer, see):
-    see("(x + 1)[:3].sin()", lambda: answer.saved_bytes(lambda: (X + 1)[:3].sin(), [X]))
-    see(
-        "(x[:1] + 1).expand(30).sin()",
-        lambda: answer.saved_bytes(lambda: (X[:1] + 1).expand(30).sin(), [X]),
+    weigh(answer, see, "y = x + 1; y.sin() and y.view(5, 6).cos()", reshaped)
+    weigh(answer, see, "(x + 1)[:3].sin()", lambda: (X + 1)[:3].sin())
+    weigh(answer, see, "(x[:1] + 1).expand(30).sin()", lambda: (X[:1] + 1).expand(30).sin())
+    weigh(
+        answer,
+        see,
+        "(x + 1).sin() three times, each thrown away",
+        lambda: [float((X + 1).sin().sum()) for _ in range(3)],
     )
 
 
-def test_nothing_is_left_alive(answer, see):
+@points(4)
+def test_nothing_is_left_and_all_operations_count(answer, see):
     def left():
         with LiveBytes() as live:
             answer.saved_bytes(lambda: (X + 1).exp(), [X])
@@ -64,13 +98,36 @@ def test_nothing_is_left_alive(answer, see):
 
     see("bytes alive after saved_bytes of (x + 1).exp(), whose graph saves its own result", left)
 
+    def several():
+        y = (X + 1).view(5, 6)
+        return {"a": (y @ y.T.contiguous()).softmax(-1), "b": y[[0, 2]].tanh()}
 
-def test_without_a_graph_nothing_is_saved(answer, see):
-    see("(x + 1).sin() under no_grad", lambda: answer.saved_bytes(none_saved, [X]))
-    see("does backward still run?", lambda: grad(answer))
+    weigh(answer, see, "a product, a softmax, indices and a tanh, returned in a dictionary", several)
+    weigh(answer, see, "a fn that returns None", lambda: [(X + 1).sin(), None][1])
 
+    def grad(fn):
+        X.grad = None
+        answer.saved_bytes(fn, [X])
+        return X.grad
 
-def grad(answer):
-    X.grad = None
-    answer.saved_bytes(lambda: (X + 1).sin().sum().backward(), [X])
-    return X.grad
+    see("backward inside of fn: x.grad", lambda: grad(lambda: (X + 1).sin().sum().backward()))
+    see(
+        "what it weighs",
+        lambda: answer.saved_bytes(lambda: (X + 1).sin().sum().backward(), [X]),
+    )
+
+    def later():
+        results = []
+        answer.saved_bytes(lambda: results.append((X + 1).exp().sum()), [X])
+        X.grad = None
+        results[0].backward()
+        return X.grad
+
+    see("backward after saved_bytes: x.grad", later)
+
+    def calls():
+        count = []
+        answer.saved_bytes(lambda: count.append(1), [X])
+        return len(count)
+
+    see("how often fn was called", calls)

@@ -1,6 +1,6 @@
 """Wrong answers of this exercise, as edits of the reference."""
 
-from exercises.grader.variants import Edit
+from exercises.grader.variants import Edit, slips
 
 CHECK = """        if name not in model.hook_dict:
             raise KeyError(f"no hook point {name!r}; there are {list(model.hook_dict)}")
@@ -189,6 +189,80 @@ def _hooks("""
         "`attach` puts a hook in front; it is False here.",
     ),
 ]
+
+EDITS += [
+    Edit(
+        "nothing_attached",
+        {ATTACH: "        pass\n"},
+        "Inside the block no hook runs: none is attached when it begins, or only for the backward "
+        "pass. Here they are `attach(hook, 'fwd', False, False)`.",
+    ),
+    Edit(
+        "last_hook_on_all_points",
+        {"        points.append((model.hook_dict[name], hook))\n": "        points.append((model.hook_dict[name], fwd_hooks[-1][1]))\n"},
+        "The last hook runs at every point. A function made in a loop sees the loop's variable as "
+        "it is when it runs: the last one. Bind it, as in `lambda t, hook, f=f: ..`.",
+    ),
+    Edit(
+        "first_pair_only",
+        {"in fwd_hooks:\n": "in fwd_hooks[:1]:\n"},
+        "Only the first of the hooks is attached. `fwd_hooks` is a list: attach each.",
+    ),
+    Edit(
+        "last_pair_only",
+        {"in fwd_hooks:\n": "in fwd_hooks[-1:]:\n"},
+        "Only the last of the hooks is attached. `fwd_hooks` is a list: attach each.",
+    ),
+    Edit(
+        "reads_the_list_again",
+        {
+            DETACH: "        for (name, _), (_, ticket) in zip(fwd_hooks, tickets):\n            model.hook_dict[name].detach(ticket)\n"
+        },
+        "What comes off is read from the caller's list when the block ends. If that list has changed "
+        "meanwhile, hooks stay on. Remember what you attached.",
+    ),
+    Edit(
+        "tickets_by_name",
+        {
+            DETACH: "        for point, ticket in {id(point): (point, ticket) for point, ticket in tickets}.values():\n            point.detach(ticket)\n"
+        },
+        "Of two hooks on one point only the last comes off: the tickets are kept by name, and there "
+        "is room for one of each. Keep a list.",
+    ),
+    Edit(
+        "first_ticket_by_name",
+        {
+            DETACH: "        for point, ticket in {id(point): (point, ticket) for point, ticket in reversed(tickets)}.values():\n            point.detach(ticket)\n"
+        },
+        "Of two hooks on one point only the first comes off. Keep a list of tickets, and detach each.",
+    ),
+    Edit(
+        "off_only_after_an_error",
+        {"    finally:\n" + DETACH: "    except BaseException:\n" + DETACH + "        raise\n"},
+        "Your hooks come off when the block raises, and stay on when it ends well.",
+    ),
+    Edit(
+        "reset_first",
+        {"    tickets = []\n": "    model.reset_hooks()\n    tickets = []\n"},
+        "Hooks that were there are taken off when the block begins. Yours are to be attached beside "
+        "them.",
+    ),
+    Edit(
+        "wraps_the_exception",
+        {"    finally:\n": "    except Exception as error:\n        raise RuntimeError('in the block') from error\n    finally:\n"},
+        "An exception of the block comes out as another one. It goes on its way as it is.",
+    ),
+]
+UNKNOWN = "{name for name, _ in fwd_hooks} - {*model.hook_dict}"
+EDITS += slips(
+    "    points = []\n",
+    {UNKNOWN: "A name that the model does not have"},
+    {
+        f"raise {kind}(fwd_hooks)": f"raises {a} {kind}. A KeyError is asked for, or a subclass."
+        for a, kind in (("an", "AttributeError"), ("a", "RuntimeError"), ("a", "TypeError"),
+                        ("an", "AssertionError"), ("an", "IndexError"))
+    },
+)
 
 # Small changes of the reference that no answer can be told by: the change, and the reason.
 EQUIVALENT = {

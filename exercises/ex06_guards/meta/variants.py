@@ -1,6 +1,6 @@
 """Wrong answers of this exercise, as edits of the reference."""
 
-from exercises.grader.variants import Edit
+from exercises.grader.variants import Edit, slips
 
 GUARD = """        if tensor.shape[0] != 1:
             raise ValueError(f"{name} has a batch of {tensor.shape[0]}, and not of 1")
@@ -159,6 +159,109 @@ EDITS = [
         "refused by the size of another axis.",
     ),
 ]
+
+SQUEEZE = "tensor.squeeze(0) for"
+BAD = "cache.has_batch_dim and any(t.shape[0] != 1 for t in cache.cache_dict.values())"
+FLAG = "    if not cache.has_batch_dim:\n"
+EDITS += slips(
+    FLAG,
+    {BAD: "A batch that is not 1"},
+    {
+        "return": "is passed over, and nothing is raised. It is the caller's mistake: a ValueError.",
+        **{
+            f"raise {kind}(cache)": f"raises {a} {kind}. A ValueError is asked for, or a subclass."
+            for a, kind in (("a", "TypeError"), ("an", "IndexError"), ("a", "KeyError"))
+        },
+    },
+)
+EDITS += [
+    Edit(
+        "an_empty_batch_stays",
+        {"shape[0] != 1": "shape[0] > 1", "tensor[0] for": SQUEEZE},
+        "A batch of 0 gets through: what is not 1 is refused, and that is not only what is larger.",
+    ),
+    Edit(
+        "last_axis",
+        {"if tensor.shape[0] != 1": "if tensor.shape[-1] != 1", "tensor[0] for": "tensor[..., 0] for"},
+        "It is the last axis whose size is looked at. The batch is the first.",
+    ),
+    Edit(
+        "drops_the_last_axis",
+        {"tensor[0] for": "tensor[..., 0] for"},
+        "It is the last axis that is dropped. The batch is the first.",
+    ),
+    Edit(
+        "keeps_the_axis",
+        {"tensor[0] for": "tensor[:1] for"},
+        "The entries still have their batch axis. It goes away: put `tensor[0]`, or `squeeze(0)`, into "
+        "the cache.",
+    ),
+    Edit(
+        "mean",
+        {"tensor[0] for": "tensor.mean(0) for"},
+        "The batch is averaged. Whole numbers and bools have no mean: take the only item, or "
+        "`squeeze(0)`.",
+    ),
+    Edit(
+        "float_mean",
+        {"tensor[0] for": "tensor.float().mean(0) for"},
+        "The batch is averaged, so that every entry comes back as floats. Take the only item.",
+    ),
+    Edit(
+        "sum",
+        {"tensor[0] for": "tensor.sum(0) for"},
+        "The batch is summed, so that a bool comes back as a number. Take the only item.",
+    ),
+    Edit(
+        "a_warning_each",
+        {LOG: LOG.replace("        logger", "        for _ in cache.cache_dict:\n            logger")},
+        "A warning is logged for each entry. One is asked for, whatever the cache holds.",
+    ),
+    Edit(
+        "undone_with_other_tensors",
+        {
+            LOOP + GUARD: "    if any(t.shape[0] != 1 for t in cache.cache_dict.values()):\n"
+            "        for name, tensor in cache.cache_dict.items():\n"
+            "            cache.cache_dict[name] = tensor if len(tensor) == 1 else tensor[None]\n        raise ValueError(cache)\n"
+        },
+        "After a refusal the entries are other tensors: they were changed, and put back. Look "
+        "before you change anything.",
+    ),
+    Edit(
+        "by_shapes",
+        {
+            FLAG: "    if cache.cache_dict and all(t.shape[0] != 1 for t in cache.cache_dict.values()):\n"
+        },
+        "Whether the axis is gone is guessed from the shapes. `has_batch_dim` says it.",
+    ),
+    Edit(
+        "an_empty_cache_refused",
+        {LOOP: "    if not cache.cache_dict:\n        raise ValueError(cache)\n" + LOOP},
+        "A cache without entries is refused. There is no entry of another batch in it.",
+        local=True,
+    ),
+    Edit(
+        "an_empty_cache_passed_over",
+        {LOOP: "    if not cache.cache_dict:\n        return\n" + LOOP},
+        "A cache without entries keeps `has_batch_dim`. It says False when the work is done, "
+        "however little there was.",
+        local=True,
+    ),
+    Edit(
+        "says_it_in_the_flag",
+        {"    cache.has_batch_dim = False\n": "    cache.has_batch_dim = None\n"},
+        "`has_batch_dim` is not False afterwards. It is to be False.",
+    ),
+]
+EDITS += slips(
+    FLAG,
+    {"not cache.has_batch_dim": "A second call"},
+    {
+        f"raise {kind}(cache)": f"raises {a} {kind}. Nothing is wrong then: log a warning and change "
+        "nothing."
+        for a, kind in (("a", "RuntimeError"), ("an", "IndexError"), ("an", "AssertionError"))
+    },
+)
 
 # Small changes of the reference that no answer can be told by: the change, and the reason.
 EQUIVALENT: dict[str, str] = {}
