@@ -26,6 +26,8 @@ of the run without the head. `metric(logits)` is one number.
 z is [batch, pos, head, d_head], at the hook point `blocks.1.attn.hook_z` for layer 1. Your exercise
 2 may serve: `from exercises.earlier import hooks`. Then try `measure_effects` on the sentences of
 lesson 6, with the difference of two logits, and hold it beside the shares of lesson 5.
+
+You may use all of minicache, but not its own `ablate`.
 """
 
 from contextlib import contextmanager

@@ -25,6 +25,8 @@ much of the clean answer comes back. Do so at every place.
 The stream before layer 1 is at the hook point `blocks.1.hook_resid_pre`, [batch, pos, d_model]. One
 run for each patch is good enough. Then try it on the sentences of lesson 7: by which row and which
 word do you see that block 0 moves the name?
+
+You may use all of minicache, but not its own `generic_activation_patch`.
 """
 
 import torch

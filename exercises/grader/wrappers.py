@@ -57,7 +57,6 @@ OWN: dict[str, tuple[str, ...]] = {
     "ex18_activation_patching": (
         "patch_resid_pre",
         "minicache.analysis.patching.sweeps:generic_activation_patch",
-        "minicache.analysis.patching.sweeps:get_act_patch_resid_pre",
     ),
     "ex19_attribution_patching": (
         "attribution_patching",

@@ -76,12 +76,6 @@ EDITS = [
         "The patch is one position off: it stands in the place before the one that its column names.",
     ),
     Edit(
-        "from_another_position",
-        {PUT: "resid[:, pos] = cache[hook.name][:, pos - 1]"},
-        "The clean stream is read one position before the place where it is put. Both are the same "
-        "position.",
-    ),
-    Edit(
         "up_to_the_position",
         {PUT: "resid[:, : pos + 1] = cache[hook.name][:, : pos + 1]"},
         "All positions up to the one of the column are patched together. A patch is one position.",
@@ -104,11 +98,6 @@ EDITS = [
         "one position.",
     ),
     Edit(
-        "mean_of_the_clean_items",
-        {PUT: "resid[:, pos] = cache[hook.name][:, pos].mean(0)"},
-        "Each item gets the mean of the clean items. Each gets its own clean stream.",
-    ),
-    Edit(
         "added",
         {PUT: "resid[:, pos] += cache[hook.name][:, pos]"},
         "The clean stream is added to the corrupted one. It takes its place.",
@@ -119,11 +108,6 @@ EDITS = [
         "The stream is patched behind the layer's attention, at `hook_resid_post` or `hook_resid_mid` "
         "(at one position they have the same effect). The attention has read the corrupted stream by "
         "then. Row 0 shows it: before layer 0 only places where the words differ can matter.",
-    ),
-    Edit(
-        "attn_out",
-        {".hook_resid_pre": ".hook_attn_out"},
-        "The output of the layer's attention is patched. The stream before the layer is asked for.",
     ),
     Edit(
         "late_binding",
