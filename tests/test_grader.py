@@ -258,7 +258,7 @@ def board(done):
 def test_untouched_stubs_have_nothing_and_references_everything():
     stubs = pytest_in(ROOT, "exercises")
     assert stubs.returncode == 1
-    assert [row[:2] for row in board(stubs).values()] == [("not started", 0)] * 16
+    assert [row[:2] for row in board(stubs).values()] == [("not started", 0)] * len(EXERCISES)
     assert stubs.stdout.count("Read again") == 1
     references = pytest_in(ROOT, "exercises", "--solutions")
     assert references.returncode == 0, references.stdout

@@ -11,9 +11,10 @@ same phrase again. At a word of the second phrase, an induction head looks at th
   query, key]: how much attention each query pays to each key. The score is the mean, over items
   and over all queries of the second phrase, of the attention to that one place.
 - `accuracy_without(model, tokens, period, heads)` gives the share of right predictions (a float)
-  when the z of each head in `heads`, a list of (layer, head), is replaced by its mean over items
-  and positions. Count the predictions for the words of the second phrase from its second word on:
-  those made at positions period + 1 up to the last but one. Leave no hook behind.
+  when the z of each head in `heads`, a list of (layer, head), is replaced by its mean over the
+  items of this run, at each position. Count the predictions for the words of the second phrase from
+  its second word on: those made at positions period + 1 up to the last but one. Leave no hook
+  behind.
 
     >>> _, cache = model.run_with_cache(tokens)
     >>> induction_scores(cache.stack_activation("pattern"), period).shape

@@ -53,6 +53,11 @@ OWN: dict[str, tuple[str, ...]] = {
         "minicache.analysis.attribution:head_logit_attrs",
     ),
     "ex16_induction": ("induction_scores", "minicache.analysis.heads:induction_score"),
+    "ex17_mean_ablation": ("ablate_heads", "minicache.analysis.patching.ablation:ablate"),
+    "ex18_activation_patching": (
+        "patch_resid_pre",
+        "minicache.analysis.patching.sweeps:generic_activation_patch",
+    ),
     "ex19_attribution_patching": (
         "attribution_patching",
         "minicache.analysis.patching.attribution:attribution_patching",

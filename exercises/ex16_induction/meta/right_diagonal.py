@@ -14,7 +14,7 @@ def accuracy_without(model, tokens, period, heads):
         mask[layer, head] = True
 
     def ablate(z, hook):
-        mean = z.mean((0, 1), keepdim=True)
+        mean = z.mean(0, keepdim=True)
         return torch.where(mask[hook.layer()][:, None], mean, z)
 
     with model.hooks([(lambda name: name.endswith("hook_z"), ablate)]):

@@ -12,7 +12,7 @@ def accuracy_without(model, tokens, period, heads):
     def make(head):
         def hook(z, hook):
             new = z.clone()
-            new[:, :, head, :] = z[:, :, head, :].mean(dim=(0, 1), keepdim=True)
+            new[:, :, head, :] = z[:, :, head, :].mean(dim=0, keepdim=True)
             return new
 
         return hook

@@ -13,7 +13,7 @@ def accuracy_without(model, tokens, period, heads):
         z = z.clone()
         for layer, head in heads:
             if hook.name == f"blocks.{layer}.attn.hook_z":
-                z[:, :, head] = z[:, :, head].mean((0, 1))
+                z[:, :, head] = z[:, :, head].mean(0)
         return z
 
     names = [f"blocks.{layer}.attn.hook_z" for layer in {layer for layer, _ in heads}]

@@ -13,14 +13,14 @@ EDITS = [
     Edit(
         "d_head_axis",
         {
-            "                z[:, :, head] = z[:, :, head].mean((0, 1))\n": "                z[..., head] = z[..., head].mean((0, 1))\n"
+            "                z[:, :, head] = z[:, :, head].mean(0)\n": "                z[..., head] = z[..., head].mean(0)\n"
         },
         "You take away one of the d_head numbers of every head, and no head. z is [batch, pos, head, d_head]; head is the axis before the last.",
     ),
     Edit(
         "every_layer",
         {
-            '            if hook.name == f"blocks.{layer}.attn.hook_z":\n                z[:, :, head] = z[:, :, head].mean((0, 1))\n': "            z[:, :, head] = z[:, :, head].mean((0, 1))\n",
+            '            if hook.name == f"blocks.{layer}.attn.hook_z":\n                z[:, :, head] = z[:, :, head].mean(0)\n': "            z[:, :, head] = z[:, :, head].mean(0)\n",
             '    names = [f"blocks.{layer}.attn.hook_z" for layer in {layer for layer, _ in heads}]\n': '    names = [f"blocks.{layer}.attn.hook_z" for layer in range(model.cfg.n_layers)]\n',
         },
         "Heads of this number go in every layer. A head is a layer and a number: compare both.",
@@ -54,6 +54,13 @@ EDITS = [
         "You measure attention to the word just before. That is what a previous-token head does. An induction head looks a whole phrase back, at what came after the same word.",
     ),
     Edit(
+        "mean_over_positions",
+        {
+            "                z[:, :, head] = z[:, :, head].mean(0)\n": "                z[:, :, head] = z[:, :, head].mean((0, 1))\n"
+        },
+        "The mean of z goes over the positions too. Then a word in the middle gets what is usual for a first word, and more is lost than what the head knows of this text. The mean goes over the items.",
+    ),
+    Edit(
         "wrong_axes",
         {
             "    return patterns[..., queries, queries - period + 1].mean((1, 3))\n": "    return patterns[..., queries, queries - period + 1].mean((2, 3))\n"
@@ -63,16 +70,16 @@ EDITS = [
     Edit(
         "wrong_head",
         {
-            "                z[:, :, head] = z[:, :, head].mean((0, 1))\n": "                z[:, :, 1 - head] = z[:, :, 1 - head].mean((0, 1))\n"
+            "                z[:, :, head] = z[:, :, head].mean(0)\n": "                z[:, :, 1 - head] = z[:, :, 1 - head].mean(0)\n"
         },
         "You take away another head than the one asked for. z is [batch, pos, head, d_head]; head is the axis before the last.",
     ),
     Edit(
         "zeroes",
         {
-            "                z[:, :, head] = z[:, :, head].mean((0, 1))\n": "                z[:, :, head] = 0\n"
+            "                z[:, :, head] = z[:, :, head].mean(0)\n": "                z[:, :, head] = 0\n"
         },
-        "You put zeros in the head's place. A head's usual output is not zero, so that takes away more than what the head knows about this text. The mean over items and positions keeps what is usual.",
+        "You put zeros in the head's place. A head's usual output is not zero, so that takes away more than what the head knows about this text. The mean over items keeps what is usual at each position.",
     ),
 ]
 
