@@ -229,7 +229,7 @@ def block_layer(layer: int, n_layers: int) -> int:
         LayerRangeError: there is no such block.
         ArgumentTypeError: `layer` is not an int.
     """
-    return _counted(layer, n_layers, f"this model has {n_layers} layers")
+    return _counted(layer, n_layers, "Layer ", f"this model has {n_layers}")
 
 
 def stream_place(layer: int | None, n_layers: int, *, mlp_input: bool = False) -> int:
@@ -246,7 +246,7 @@ def stream_place(layer: int | None, n_layers: int, *, mlp_input: bool = False) -
         ArgumentTypeError: `layer` is not an int or None.
     """
     there = f"the stream past {n_layers} layers has {n_layers + 1} places"
-    place = n_layers if layer is None else _counted(layer, n_layers + 1, there)
+    place = n_layers if layer is None else _counted(layer, n_layers + 1, "layer=", there)
     if mlp_input and place == n_layers:
         raise LayerRangeError(
             f"mlp_input=True with layer={layer}: no MLP follows the last place of the stream. "
@@ -255,12 +255,12 @@ def stream_place(layer: int | None, n_layers: int, *, mlp_input: bool = False) -
     return place
 
 
-def _counted(layer: object, size: int, there: str) -> int:
+def _counted(layer: object, size: int, asked: str, there: str) -> int:
     """A layer as a list of this size counts it, from 0 up."""
     if (index := index_of(layer)) is None:
         raise ArgumentTypeError(f"layer is an int, and not {described(layer)}.")
     if -size <= index < size:
         return index % size
     raise LayerRangeError(
-        f"layer={shown(index)} was asked for; {there}. Give {-size} to {size - 1}: -1 is the last."
+        f"{asked}{shown(index)} was asked for; {there}. Give {-size} to {size - 1}: -1 is the last."
     )

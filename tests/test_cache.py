@@ -101,9 +101,9 @@ def test_the_order_of_names_is_transformerlenss():
 def test_each_way_to_be_absent_has_its_own_exception_and_advice():
     cache = run(random_model(2), tokens(1, 3), names_filter=["hook_embed"]).cache
     for address, kind, builtin, words in [
-        ("q9", LayerRangeError, IndexError, ["layer=9", "has 2", "-2 to 1"]),
-        (("q", -3), LayerRangeError, IndexError, ["layer=-3"]),
-        ("blocks.7.attn.hook_q", LayerRangeError, IndexError, ["layer=7"]),
+        ("q9", LayerRangeError, IndexError, ["Layer 9", "has 2", "-2 to 1"]),
+        (("q", -3), LayerRangeError, IndexError, ["Layer -3"]),
+        ("blocks.7.attn.hook_q", LayerRangeError, IndexError, ["Layer 7"]),
         ("qq0", UnknownActivationError, KeyError, ["'qq0'", "Nearest: 'q'"]),
         ("blocks.0.attn.hook_w", UnknownActivationError, KeyError, ["Nearest", "hook_v"]),
         (("result", 0), UnknownActivationError, KeyError, ["no activation"]),

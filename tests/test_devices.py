@@ -7,6 +7,7 @@ import torch
 
 from exercises.grader.accelerator import AccelTensor, accelerator
 from minicache import HookedTransformer, compare_modes, predict_saved_bytes, saved_for_backward
+from minicache.slices import Slice
 from tests.worlds import random_model, tokens
 
 
@@ -194,3 +195,10 @@ def test_half_precision_stands_entries_whose_square_it_cannot_hold(shipped, dtyp
     assert {tensor.dtype for tensor in cache.values()} == {dtype}
     # Each entry of the stream is rounded to a number of 8 or 11 bits beside 3,000's scale.
     assert (logits - expected).abs().max() < 0.05 * expected.abs().max()
+
+
+def test_a_slice_made_of_a_tensor_on_a_device_applies_wherever_the_activation_is(accel):
+    picked = Slice(torch.tensor([2, 0]).to(accel))
+    assert repr(picked) == "Slice([2, 0])"
+    values = torch.arange(3)
+    same(picked.apply(values), picked.apply(values.to(accel)))

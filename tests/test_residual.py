@@ -157,7 +157,7 @@ def test_an_analysis_goes_to_the_end_unless_told_otherwise(analysis, arguments):
     ("call", "kind", "words"),
     [
         (lambda c: c.decompose_resid(mode="al"), ConfigError, "'all', 'attn' or 'mlp'"),
-        (lambda c: c.get_neuron_results(9), LayerRangeError, "layer=9"),
+        (lambda c: c.get_neuron_results(9), LayerRangeError, "Layer 9"),
         (lambda c: c.stack_neuron_results(1, project_output_onto=torch.zeros(3)), ConfigError,
          r"\(3,\)"),
         (lambda c: c.stack_neuron_results(1, project_output_onto=3), ConfigError, "not int"),

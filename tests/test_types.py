@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import typing
 from collections.abc import Callable, Iterator
@@ -52,6 +53,17 @@ def test_the_modules_looked_at_are_those_with_public_names():
     seen = {name for module in MODULES for name, _ in callables(module)}
     assert {"get_act_name", "Slice.apply", "HookedTransformer.b_U", "decompose_resid"} <= seen
     assert len(seen) > 100
+
+
+def test_what_is_a_result_or_a_plan_cannot_be_changed():
+    frozen = {
+        name
+        for module in MODULES
+        for name, thing in vars(module).items()
+        if dataclasses.is_dataclass(thing) and thing.__dataclass_params__.frozen
+    }
+    results = {"Base", "Frozen", "FrozenNorm", "ModeCost", "Plan", "Saved", "SavedBytes"}
+    assert results | {"WrappedConfig"} <= frozen
 
 
 def test_every_protocol_can_be_checked_by_isinstance_so_that_calls_can_be_checked():
