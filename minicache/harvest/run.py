@@ -86,7 +86,8 @@ def gather(
         made[name] = torch.empty(shape, dtype=getattr(torch, plan.dtype))
     for start in range(0, len(tokens), plan.batch):
         end = min(start + plan.batch, len(tokens))
-        padded = pad_sequence(tokens[start:end], batch_first=True)  # no token looks that far on
+        # The padding is on the right, so under the causal mask no token attends to it.
+        padded = pad_sequence(tokens[start:end], batch_first=True)
         _, cache = model.run_with_cache(
             padded, names_filter=plan.names, stop_at_layer=_stop(plan.names)
         )
