@@ -65,10 +65,10 @@ def attributions(model: Any, plain: Any, run: Any) -> float:
     token = torch.full_like(TOKENS, 5)
     found = run[1].logit_attrs(run[1].decompose_resid(), token).sum(0)
     cap = getattr(plain.config, "final_logit_softcapping", None)
-    logit = run[0][..., 5]  # they are to the logit before its cap
-    logit = cap * (logit / cap).atanh() if cap else logit
-    rest = logit - found
-    return float((rest - rest.mean()).abs().max() / logit.abs().max())
+    logit = run[0][..., 5]  # attributions are to the logit before its cap, where there is one
+    rest = (cap * (logit / cap).atanh() if cap else logit) - found
+    whole = found + rest.flatten()[logit.abs().argmin()]
+    return off_by(cap * (whole / cap).tanh() if cap else whole, logit)
 
 
 def replacing(model: Any, plain: Any, run: Any) -> float:
