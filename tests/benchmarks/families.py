@@ -64,7 +64,8 @@ def attributions(model: Any, plain: Any, run: Any) -> float:
     """The parts' attributions to a logit sum to it, but for one constant."""
     token = torch.full_like(TOKENS, 5)
     found = run[1].logit_attrs(run[1].decompose_resid(), token).sum(0)
-    cap = getattr(plain.config, "final_logit_softcapping", None)
+    caps = ("final_logit_softcapping", "logits_soft_cap")
+    cap = next((getattr(plain.config, name) for name in caps if hasattr(plain.config, name)), None)
     logit = run[0][..., 5]  # attributions are to the logit before its cap, where there is one
     rest = (cap * (logit / cap).atanh() if cap else logit) - found
     whole = found + rest.flatten()[logit.abs().argmin()]
