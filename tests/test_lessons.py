@@ -10,13 +10,16 @@ import math
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import nbformat
 import pytest
 import torch
 
+from tests.benchmarks import families
 from tests.benchmarks.peers import table
+from tests.bridge.test_laws import FAMILIES
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "lessons" / "_site"
@@ -304,6 +307,13 @@ def test_the_table_of_peers_is_what_was_measured():
     found = json.loads((ROOT / "tests" / "benchmarks" / "peers.json").read_text())
     assert found["size"] == "full"
     assert table(found) in (ROOT / "lessons" / "16_onward.md").read_text()
+
+
+def test_the_table_of_families_is_what_was_measured():
+    found = json.loads((ROOT / "tests" / "benchmarks" / "families.json").read_text())
+    shown = textwrap.indent(families.table(found), "    ")
+    assert shown in (ROOT / "lessons" / "15_any_model.md").read_text()
+    assert found["families"].keys() == set(FAMILIES)
 
 
 @pytest.mark.parametrize("file", [p for p in PAGES if p.stem[:2].isdigit()], ids=lambda p: p.stem)

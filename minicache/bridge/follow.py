@@ -86,7 +86,7 @@ class Follow(TorchFunctionMode):
         if kind == "add" and self.layer is not None:
             operands = (*args, *(kwargs[name] for name in ("input", "other") if name in kwargs))
             if any(self.holds(one) for one in operands):
-                return self.write(func, operands, kwargs.get("alpha", 1))
+                return self.write(func, operands, float(kwargs.get("alpha", 1)))
         out = self.call(func, kind, args, kwargs)
         self.count[kind] += 1
         if kind == "same" and self.holds(args[0]) and out.numel() == args[0].numel():

@@ -458,9 +458,9 @@ def _find_heads(site: Site, z: Node) -> None:
             site.calls[node.kind, node.at] = name
     values = mix.inputs[1 if softmax else 2].value
     values = values.reshape(2, -1, *values.shape[-2:])
-    groups = values.shape[1] // len(torch.unique(values, dim=1).transpose(0, 1))
-    if torch.equal(values, values[:, ::groups].repeat_interleave(groups, 1)):
-        site.groups = groups
+    groups = values.shape[1] // torch.unique(values, dim=1).shape[1]
+    in_a_row = values[:, ::groups].repeat_interleave(groups, 1)
+    site.groups = groups if torch.equal(values, in_a_row) else 1
 
 
 def _is_layout(node: Node, beside: Tensor) -> bool:

@@ -143,6 +143,13 @@ def test_logits_without_a_norm_before_them_are_refused() -> None:
         minicache.wrap(model)
 
 
+def test_what_is_no_number_between_the_last_norm_and_the_unembedding_is_refused() -> None:
+    model = Own(WAYS["plus"])
+    model.norm = nn.Sequential(nn.LayerNorm(12), nn.ReLU()).double()
+    with pytest.raises(ConfigError, match="something else stands between the stream"):
+        minicache.wrap(model)
+
+
 def assert_parts_sum(cache: ActivationCache) -> None:
     assert_near(cache.decompose_resid().sum(0), cache["resid_post", -1])
     attributed = cache.logit_attrs(cache.decompose_resid(), 4).sum(0) + cache.logit_constant(4)
@@ -239,6 +246,26 @@ def test_a_write_that_no_linear_map_made_has_no_neurons() -> None:
     _, cache = wrapped.run_with_cache(TOKENS)
     assert "no linear map" in wrapped.refused["blocks.1.mlp.hook_post"]
     assert_near(cache["mlp_out", 1], model.blocks[1].norm(cache["resid_pre", 1]) / 2)
+    assert_parts_sum(cache)
+
+
+class Folded(nn.Module):
+    """A block that adds up the two halves of what its linear map gives."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.wide = nn.LayerNorm(12), nn.Linear(12, 24)
+
+    def forward(self, stream: Tensor) -> Tensor:
+        return stream + self.wide(self.norm(stream)).unflatten(-1, (2, 12)).sum(-2)
+
+
+def test_a_write_that_is_narrower_than_its_linear_map_has_no_neurons() -> None:
+    model = Own(WAYS["plus"])
+    model.blocks[1] = Folded().double()
+    wrapped = minicache.wrap(model)
+    _, cache = wrapped.run_with_cache(TOKENS)
+    assert "not what one linear map gives" in wrapped.refused["blocks.1.mlp.hook_post"]
     assert_parts_sum(cache)
 
 

@@ -25,6 +25,7 @@ def test_importing_minicache_does_not_import_transformers() -> None:
 TOKENS = torch.randint(3, 67, (2, 9), generator=torch.Generator().manual_seed(2))
 # Of each kind of block one: sequential, sums of two writes, norms behind a write, factors.
 TEN = "bloom cohere falcon gemma2 gpt2 gpt_neox gptj granite llama olmo2".split()
+PARALLEL = {"cohere", "falcon", "gpt_neox", "gptj"}  # attention and MLP read the same stream
 
 
 def last_linears(family: str, block: nn.Module) -> tuple[nn.Module, nn.Module]:
@@ -84,27 +85,61 @@ def test_replacing_the_stream_equals_a_module_hook_by_hand(family: str) -> None:
         )
 
 
-@pytest.mark.parametrize("family", sorted({*TEN} - {"granite", "olmo2", "gemma2"}))
+def last_writers(family: str, block: nn.Module) -> tuple[nn.Module, nn.Module]:
+    """The modules whose output is what attention and MLP add, but for a factor."""
+    if family in ("gemma2", "olmo2"):
+        return block.post_attention_layernorm, block.post_feedforward_layernorm
+    return last_linears(family, block)
+
+
+@pytest.mark.parametrize("family", TEN)
 def test_replacing_what_was_written_equals_a_module_hook_by_hand(family: str) -> None:
-    """Where the last linear map's output is what is added, without a factor or norm."""
     given = world(family)
-    for name, linear in zip(
-        ("attn_out", "mlp_out"), last_linears(family, given.wrapped.followed[1]), strict=True
-    ):
-        handle = linear.register_forward_hook(lambda module, args, out: out * 3)
-        with torch.no_grad():
-            expected = given.wrapped.model(given.tokens, use_cache=False).logits
-        handle.remove()
-        hooks = [(f"blocks.1.hook_{name}", lambda tensor, hook: tensor * 3)]
-        with torch.no_grad():
-            assert_near(given.wrapped.run_with_hooks(given.tokens, fwd_hooks=hooks), expected)
+    writers = last_writers(family, given.wrapped.followed[1])
+    for name, module in zip(("attn_out", "mlp_out"), writers, strict=True):
+        assert_same_intervention(
+            family,
+            f"blocks.1.hook_{name}",
+            lambda t, hook: t * 3,
+            module,
+            lambda m, args, out: out * 3,
+            behind=True,
+        )
+
+
+@pytest.mark.parametrize("family", sorted({*TEN} - PARALLEL))
+def test_replacing_the_stream_in_the_middle_equals_a_module_hook_by_hand(family: str) -> None:
+    """What is added to the stream between attention and MLP may as well be added by attention."""
+    wrapped = world(family).wrapped
+    factor = getattr(wrapped.model.config, "residual_multiplier", 1.0)
+    assert_same_intervention(
+        family,
+        "blocks.1.hook_resid_mid",
+        lambda t, hook: t + factor,
+        last_writers(family, wrapped.followed[1])[0],
+        lambda m, args, out: out + 1,
+        behind=True,
+    )
+
+
+@pytest.mark.parametrize("family", sorted(PARALLEL))
+def test_where_attention_and_mlp_read_the_same_stream_it_has_no_middle(family: str) -> None:
+    assert "blocks.1.hook_resid_mid" not in world(family).wrapped.hook_dict
 
 
 def assert_same_intervention(
-    family: str, name: str, hook: object, module: nn.Module, by_hand: object, **kwargs: bool
+    family: str,
+    name: str,
+    hook: object,
+    module: nn.Module,
+    by_hand: object,
+    *,
+    behind: bool = False,
+    **kwargs: bool,
 ) -> None:
     given = world(family)
-    handle = module.register_forward_pre_hook(by_hand, **kwargs)  # type: ignore[arg-type]
+    register = module.register_forward_hook if behind else module.register_forward_pre_hook
+    handle = register(by_hand, **kwargs)  # type: ignore[arg-type]
     with torch.no_grad():
         expected = given.wrapped.model(given.tokens, use_cache=False).logits
         handle.remove()
