@@ -86,12 +86,6 @@ EDITS = [
         "All positions from the one of the column on are patched together. A patch is one position.",
     ),
     Edit(
-        "all_positions",
-        {PUT: "resid[:] = cache[hook.name]"},
-        "The whole stream is patched, at all positions: everything comes back, and the columns are "
-        "alike. Write at one position of the second axis.",
-    ),
-    Edit(
         "first_item",
         {PUT: "resid[0, pos] = cache[hook.name][0, pos]"},
         "Only the first item of the batch is patched. The stream is [batch, pos, d_model]: all items, "
