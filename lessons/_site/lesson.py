@@ -37,8 +37,8 @@ The live model is one line, and takes the panels that the page needs (see lesson
 
     <mini-model panels="edit next heads" text="The capital of France is"></mini-model>
 
-All code of a page runs in one session. A picture's code, which no notebook has, may name REPOSITORY.
-`\\( .. \\)` is mathematics, and becomes MathML.
+All code of a page runs in one session. A picture's code, which no notebook has, may name
+REPOSITORY. `\\( .. \\)` is mathematics, and becomes MathML.
 """
 
 from __future__ import annotations
