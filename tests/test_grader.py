@@ -15,7 +15,7 @@ import torch
 
 from exercises.grader.bank import HOME, exercises_in, fingerprint, grade
 from exercises.grader.look import describe, differs, observe
-from exercises.grader.report import feedback, hints
+from exercises.grader.report import feedback, hints, scoreboard
 
 EXERCISES = exercises_in()
 FIRST, OTHERS = EXERCISES[0], EXERCISES[1:]
@@ -170,7 +170,9 @@ def test_an_attribute_that_is_missing_from_a_module_that_is_set_up_is_named_as_e
 def test_a_file_that_is_no_text_is_told(tmp_path):
     answer = tmp_path / "answer.py"
     answer.write_bytes(b"\xff\xfe\x00")
-    assert "cannot be read" in feedback(grade(FIRST, answer))
+    result = grade(FIRST, answer)
+    assert "Save the file as UTF-8" in " ".join(feedback(result).split())
+    assert "It cannot be read" in scoreboard([result])
 
 
 def test_comments_and_blank_lines_do_not_start_an_exercise(tmp_path):

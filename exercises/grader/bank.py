@@ -173,8 +173,12 @@ def grade(
         code = read_code(answer)
     except FileNotFoundError:
         return Result(exercise, "not started", nothing, problem=f"There is no file {answer}.")
-    except (OSError, SyntaxError, UnicodeDecodeError) as error:
-        return Result(exercise, "crashed", nothing, problem=f"{answer} cannot be read: {error}")
+    except OSError as error:
+        return Result(exercise, "crashed", nothing, problem=f"It cannot be read: {error}")
+    except (SyntaxError, UnicodeDecodeError) as error:
+        why = str(error).replace(f" for {str(answer)!r}", "")
+        problem = f"It cannot be read as text: {why}. Save the file as UTF-8."
+        return Result(exercise, "crashed", nothing, problem=problem)
     if fingerprint(code) == record["stub"]:
         return Result(exercise, "not started", nothing)
     try:

@@ -8,10 +8,11 @@ its points nevertheless, unless an instructor grades with `--no-wrappers`.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import wraps
 from importlib import import_module
-from types import CodeType, FrameType, FunctionType
+from types import FunctionType
 from typing import Any
 
 from exercises.earlier import FROM
@@ -98,37 +99,52 @@ def _at(place: str) -> Any:
 
 @contextmanager
 def calls_of_own(exercise: str, path: str) -> Iterator[set[str]]:
-    """What of minicache's own code in the file at `path` calls, or gives out under another name."""
-    owns = find_own(exercise)
-    codes: dict[CodeType, list[tuple[str, FunctionType]]] = {}
-    for name, own in owns:
-        for one in vars(own).values() if isinstance(own, type) else [own]:
-            if isinstance(one, FunctionType):
-                codes.setdefault(one.__code__, []).append((name, one))
-    used: set[str] = set()
+    """What of minicache's own code in the file at `path` calls, or gives out under another name.
 
-    def look(frame: FrameType, event: str, arg: Any) -> None:
-        caller = frame.f_back
-        if event == "call" and caller is not None and caller.f_code.co_filename == path:
-            used.update(name for name, own in codes.get(frame.f_code, ()) if _runs(frame, own))
-
-    sys.setprofile(look if codes else None)
-    try:
-        yield used
-    finally:
-        sys.setprofile(None)
-        given = vars(sys.modules.get("answer", sys)).get(OWN.get(exercise, ("",))[0])
-        used.update(name for name, own in owns if given is own or _inherits(given, own))
-
-
-def _runs(frame: FrameType, own: FunctionType) -> bool:
-    """Whether a frame with this function's code runs this very function.
-
-    What a decorator made shares its code with all that this decorator makes, as `contextmanager`
-    does. It holds what it wraps.
+    Everything in minicache that holds a function of these holds one that looks at its caller, for
+    as long as this lasts. (A profile function would see all calls, and slow down every one.)
     """
-    wrapped = getattr(own, "__wrapped__", None)
-    return wrapped is None or any(value is wrapped for value in frame.f_locals.values())
+    owns = find_own(exercise)
+    used: set[str] = set()
+    with ExitStack() as stack:
+        for name, own in owns:
+            for one in vars(own).values() if isinstance(own, type) else [own]:
+                if isinstance(one, FunctionType):
+                    stack.enter_context(_replaced(one, _watched(one, name, path, used)))
+        yield used
+    given = vars(sys.modules.get("answer", sys)).get(OWN.get(exercise, ("",))[0])
+    given = getattr(given, "__watched__", given)
+    used.update(name for name, own in owns if given is own or _inherits(given, own))
+
+
+def _watched(own: FunctionType, name: str, path: str, used: set[str]) -> Callable[..., Any]:
+    @wraps(own)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if sys._getframe(1).f_code.co_filename == path:
+            used.add(name)
+        return own(*args, **kwargs)
+
+    vars(call)["__watched__"] = own
+    return call
+
+
+@contextmanager
+def _replaced(own: FunctionType, by: Callable[..., Any]) -> Iterator[None]:
+    """Put `by` in the place of `own` in minicache's modules and classes, and in `FROM`."""
+    modules = [one for name, one in sys.modules.items() if f"{name}.".startswith("minicache.")]
+    classes = {c for m in modules for c in vars(m).values() if isinstance(c, type)}
+    ours = [*modules, *(c for c in classes if f"{c.__module__}.".startswith("minicache."))]
+    places = [(one, key) for one in ours for key, value in vars(one).items() if value is own]
+    lent = {name: entry for name, entry in FROM.items() if entry[1] is own}
+    for one, key in places:
+        setattr(one, key, by)
+    FROM.update({name: (asked_by, by) for name, (asked_by, _) in lent.items()})
+    try:
+        yield
+    finally:
+        for one, key in places:
+            setattr(one, key, own)
+        FROM.update(lent)
 
 
 def _inherits(given: Any, own: Any) -> bool:
