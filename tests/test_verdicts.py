@@ -235,8 +235,8 @@ USES = """
 from exercises.earlier import apply_ln as before
 
 
-def apply_ln(parts, scale, weight):
-    return 2 * before(parts, scale, weight)
+def logit_attrs(model, parts, scale, tokens):
+    return before(parts, scale, model.ln_final.w), None
 """
 
 
@@ -261,7 +261,7 @@ def test_an_earlier_answer_is_used_where_it_passes(tmp_path):
         own.write_text(file)
         answer = tmp_path / "answer.py"
         answer.write_text(USES)
-        return grade(LN, answer, find=find).printed
+        return grade(BY_NAME["ex13_logit_attrs"], answer, find=find).printed
 
     assert "mine" in printed(own.read_text())
     assert found == [LN.name]

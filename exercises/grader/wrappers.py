@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import wraps
+from functools import partial, wraps
 from importlib import import_module
 from types import FunctionType
 from typing import Any
@@ -134,16 +134,22 @@ def _replaced(own: FunctionType, by: Callable[..., Any]) -> Iterator[None]:
     modules = [one for name, one in sys.modules.items() if f"{name}.".startswith("minicache.")]
     classes = {c for m in modules for c in vars(m).values() if isinstance(c, type)}
     ours = [*modules, *(c for c in classes if f"{c.__module__}.".startswith("minicache."))]
-    places = [(one, key) for one in ours for key, value in vars(one).items() if value is own]
+    places = [
+        (one, key, value)
+        for one in ours
+        for key, value in vars(one).items()
+        if value is own or (isinstance(value, partial) and value.func is own)
+    ]
     lent = {name: entry for name, entry in FROM.items() if entry[1] is own}
-    for one, key in places:
-        setattr(one, key, by)
+    for one, key, value in places:
+        whole = value is own
+        setattr(one, key, by if whole else partial(by, *value.args, **value.keywords))
     FROM.update({name: (asked_by, by) for name, (asked_by, _) in lent.items()})
     try:
         yield
     finally:
-        for one, key in places:
-            setattr(one, key, own)
+        for one, key, value in places:
+            setattr(one, key, value)
         FROM.update(lent)
 
 

@@ -205,8 +205,6 @@ EDITS += slips(
     {
         "return None": "gives None, and the error comes much later. It names nothing: raise a "
         "KeyError.",
-        "return name": "comes back as it is, as if it were a full name. It names nothing: raise a "
-        "KeyError.",
         'return f"hook_{name}"': "is taken for one of the whole model. It names nothing: raise a "
         "KeyError.",
         'return f"blocks.{layer}.hook_{name}"': "is built into a name that no model has. It names "

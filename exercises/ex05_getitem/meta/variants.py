@@ -201,7 +201,6 @@ A_PAIR = f"{PAIR_OF} isinstance(address[0], str) and type(address[1]) is int and
 EDITS += slips(
     START,
     {
-        "isinstance(address, tuple) and len(address) > 2": "A tuple of more than two parts",
         "isinstance(address, tuple) and len(address) < 2": "A tuple of less than two parts",
         f"{PAIR_OF} isinstance(address[1], str) and isinstance(address[0], str)": "A pair with a "
         "string for its layer",
@@ -216,7 +215,6 @@ EDITS += slips(
 EDITS += slips(
     START,
     {
-        "isinstance(address, tuple) and len(address) > 2": "A tuple of more than two parts",
         f"{PAIR_OF} isinstance(address[1], float)": "A pair with a float for its layer",
         f"{PAIR_OF} isinstance(address[1], str) and isinstance(address[0], str)": "A pair with a "
         "string for its layer",

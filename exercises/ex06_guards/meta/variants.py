@@ -169,7 +169,7 @@ EDITS += slips(
     {
         "return": "is passed over, and nothing is raised. It is the caller's mistake: a ValueError.",
         **{
-            f"raise {kind}(cache)": f"raises {a} {kind}. A ValueError is asked for, or a subclass."
+            f"raise {kind}('refused')": f"raises {a} {kind}. A ValueError is asked for, or a subclass."
             for a, kind in (("a", "TypeError"), ("an", "IndexError"), ("a", "KeyError"))
         },
     },
@@ -229,7 +229,7 @@ EDITS += [
         {
             LOOP + GUARD: "    if any(t.shape[0] != 1 for t in cache.cache_dict.values()):\n"
             "        for name, tensor in cache.cache_dict.items():\n"
-            "            cache.cache_dict[name] = tensor if len(tensor) == 1 else tensor[None]\n        raise ValueError(cache)\n"
+            "            cache.cache_dict[name] = tensor if len(tensor) == 1 else tensor[None]\n        raise ValueError('refused')\n"
         },
         "After a refusal the entries are other tensors: they were changed, and put back. Look "
         "before you change anything.",
@@ -243,7 +243,7 @@ EDITS += [
     ),
     Edit(
         "an_empty_cache_refused",
-        {LOOP: "    if not cache.cache_dict:\n        raise ValueError(cache)\n" + LOOP},
+        {LOOP: "    if not cache.cache_dict:\n        raise ValueError('refused')\n" + LOOP},
         "A cache without entries is refused. There is no entry of another batch in it.",
         local=True,
     ),
@@ -264,7 +264,7 @@ EDITS += slips(
     FLAG,
     {"not cache.has_batch_dim": "A second call"},
     {
-        f"raise {kind}(cache)": f"raises {a} {kind}. Nothing is wrong then: log a warning and change "
+        f"raise {kind}('refused')": f"raises {a} {kind}. Nothing is wrong then: log a warning and change "
         "nothing."
         for a, kind in (("a", "RuntimeError"), ("an", "IndexError"), ("an", "AssertionError"))
     },
