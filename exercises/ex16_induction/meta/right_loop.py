@@ -24,3 +24,18 @@ def accuracy_without(model, tokens, period, heads):
         right += int((logits[:, position].argmax(-1) == tokens[:, position + 1]).sum())
         total += len(tokens)
     return right / total
+
+
+def finding(model, tokens, period):
+    _, cache = model.run_with_cache(tokens)
+    scores = induction_scores(cache.stack_activation("pattern"), period)
+    heads = [
+        (layer, head)
+        for layer, row in enumerate(scores.tolist())
+        for head, score in enumerate(row)
+        if score > 0.4
+    ]
+    fine = [one for one in heads if accuracy_without(model, tokens, period, [one]) > 0.75]
+    both = {(a, b): accuracy_without(model, tokens, period, [a, b])
+            for a in fine for b in fine if a < b}  # fmt: skip
+    return heads, [pair for pair, accuracy in both.items() if accuracy < 0.5]
