@@ -103,7 +103,11 @@ def twin(exercise, edit):
     edits = recorded(exercise)["edits"]
     shown = edits[edit.name]["seen"]
     return next(
-        (one["cause"] for other, one in edits.items() if one["seen"] == shown and other != edit.name),
+        (
+            one["cause"]
+            for other, one in edits.items()
+            if one["seen"] == shown and other != edit.name
+        ),
         None,
     )
 

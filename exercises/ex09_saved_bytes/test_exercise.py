@@ -53,9 +53,7 @@ def test_parameters_do_not_count_and_all_else_does(answer, see):
     weigh(answer, see, "(x + 1).sin(), with w unused", lambda: (X + 1).sin(), [X, W])
     see(
         "((x + 1).sin() * w).cos() * x, the parameters from a generator",
-        lambda: answer.saved_bytes(
-            lambda: ((X + 1).sin() * W).cos() * X, (one for one in (X, W))
-        ),
+        lambda: answer.saved_bytes(lambda: ((X + 1).sin() * W).cos() * X, (one for one in (X, W))),
     )
 
 
@@ -102,7 +100,9 @@ def test_nothing_is_left_and_all_operations_count(answer, see):
         y = (X + 1).view(5, 6)
         return {"a": (y @ y.T.contiguous()).softmax(-1), "b": y[[0, 2]].tanh()}
 
-    weigh(answer, see, "a product, a softmax, indices and a tanh, returned in a dictionary", several)
+    weigh(
+        answer, see, "a product, a softmax, indices and a tanh, returned in a dictionary", several
+    )
     weigh(answer, see, "a fn that returns None", lambda: [(X + 1).sin(), None][1])
 
     def grad(fn):

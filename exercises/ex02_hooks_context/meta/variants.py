@@ -199,7 +199,9 @@ EDITS += [
     ),
     Edit(
         "last_hook_on_all_points",
-        {"        points.append((model.hook_dict[name], hook))\n": "        points.append((model.hook_dict[name], fwd_hooks[-1][1]))\n"},
+        {
+            "        points.append((model.hook_dict[name], hook))\n": "        points.append((model.hook_dict[name], fwd_hooks[-1][1]))\n"
+        },
         "The last hook runs at every point. A function made in a loop sees the loop's variable as "
         "it is when it runs: the last one. Bind it, as in `lambda t, hook, f=f: ..`.",
     ),
@@ -249,7 +251,9 @@ EDITS += [
     ),
     Edit(
         "wraps_the_exception",
-        {"    finally:\n": "    except Exception as error:\n        raise RuntimeError('in the block') from error\n    finally:\n"},
+        {
+            "    finally:\n": "    except Exception as error:\n        raise RuntimeError('in the block') from error\n    finally:\n"
+        },
         "An exception of the block comes out as another one. It goes on its way as it is.",
     ),
 ]
@@ -259,8 +263,13 @@ EDITS += slips(
     {UNKNOWN: "A name that the model does not have"},
     {
         f"raise {kind}(fwd_hooks)": f"raises {a} {kind}. A KeyError is asked for, or a subclass."
-        for a, kind in (("an", "AttributeError"), ("a", "RuntimeError"), ("a", "TypeError"),
-                        ("an", "AssertionError"), ("an", "IndexError"))
+        for a, kind in (
+            ("an", "AttributeError"),
+            ("a", "RuntimeError"),
+            ("a", "TypeError"),
+            ("an", "AssertionError"),
+            ("an", "IndexError"),
+        )
     },
 )
 

@@ -166,7 +166,9 @@ EDITS = [
     ),
     Edit(
         "part_of_a_word",
-        {"name in names and layer is not None": "name and name in ' '.join(names) and layer is not None"},
+        {
+            "name in names and layer is not None": "name and name in ' '.join(names) and layer is not None"
+        },
         "A part of a word is taken for the word: `in` on a string finds substrings. In a tuple or a "
         "list it asks for whole words.",
     ),
@@ -213,8 +215,13 @@ EDITS += slips(
         "names nothing: raise a KeyError.",
         **{
             f"raise {kind}(name)": f"raises {a} {kind}. A KeyError is asked for, or a subclass."
-            for a, kind in (("a", "ValueError"), ("an", "AssertionError"), ("a", "TypeError"),
-                            ("an", "IndexError"), ("an", "AttributeError"))
+            for a, kind in (
+                ("a", "ValueError"),
+                ("an", "AssertionError"),
+                ("a", "TypeError"),
+                ("an", "IndexError"),
+                ("an", "AttributeError"),
+            )
         },  # fmt: skip
     },
 )

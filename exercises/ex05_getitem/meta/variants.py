@@ -288,9 +288,7 @@ EDITS += slips(
         "raise IndexError(address)": "is refused. It is the first layer, as in a list.",
     },
 )
-NO_ADDRESS = (
-    "not isinstance(address, (str, list)) and not (isinstance(address, tuple) and len(address) == 2)"
-)
+NO_ADDRESS = "not isinstance(address, (str, list)) and not (isinstance(address, tuple) and len(address) == 2)"
 EDITS += slips(
     "        try:\n",
     {
@@ -343,7 +341,9 @@ EDITS += [
     ),
     Edit(
         "attn_in_the_name",
-        {'f"blocks.{layer % self.n_layers}.hook_{name}"': 'f"blocks.{layer % self.n_layers}.attn.hook_{name}"'},
+        {
+            'f"blocks.{layer % self.n_layers}.hook_{name}"': 'f"blocks.{layer % self.n_layers}.attn.hook_{name}"'
+        },
         "`attn` is put into the name of each pair. The task says that `('q', 1)` means "
         "`blocks.1.hook_q`.",
     ),

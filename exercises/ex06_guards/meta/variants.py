@@ -182,7 +182,10 @@ EDITS += [
     ),
     Edit(
         "last_axis",
-        {"if tensor.shape[0] != 1": "if tensor.shape[-1] != 1", "tensor[0] for": "tensor[..., 0] for"},
+        {
+            "if tensor.shape[0] != 1": "if tensor.shape[-1] != 1",
+            "tensor[0] for": "tensor[..., 0] for",
+        },
         "It is the last axis whose size is looked at. The batch is the first.",
     ),
     Edit(
@@ -214,7 +217,11 @@ EDITS += [
     ),
     Edit(
         "a_warning_each",
-        {LOG: LOG.replace("        logger", "        for _ in cache.cache_dict:\n            logger")},
+        {
+            LOG: LOG.replace(
+                "        logger", "        for _ in cache.cache_dict:\n            logger"
+            )
+        },
         "A warning is logged for each entry. One is asked for, whatever the cache holds.",
     ),
     Edit(

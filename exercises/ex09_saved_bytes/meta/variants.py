@@ -147,7 +147,9 @@ EDITS = [
     ),
     Edit(
         "by_size",
-        {"            storages[storage.data_ptr()] = storage\n": "            storages[storage.nbytes()] = storage\n"},
+        {
+            "            storages[storage.data_ptr()] = storage\n": "            storages[storage.nbytes()] = storage\n"
+        },
         "Two storages of the same size are taken for one. Their addresses tell them apart.",
     ),
     Edit(
@@ -161,12 +163,17 @@ EDITS = [
     ),
     Edit(
         "only_the_last",
-        {"            storages[storage.data_ptr()] = storage\n": "            storages[0] = storage\n"},
+        {
+            "            storages[storage.data_ptr()] = storage\n": "            storages[0] = storage\n"
+        },
         "Only the last tensor that was saved counts. All of them do.",
     ),
     Edit(
         "only_the_largest",
-        {"    return sum(": "    return max(", "in storages.values())\n": "in [*storages.values(), torch.UntypedStorage(0)])\n"},
+        {
+            "    return sum(": "    return max(",
+            "in storages.values())\n": "in [*storages.values(), torch.UntypedStorage(0)])\n",
+        },
         "Only the largest storage counts. The sum is asked for.",
     ),
     Edit(
@@ -194,12 +201,16 @@ EDITS = [
     ),
     Edit(
         "kilobytes",
-        {"    return sum(storage.nbytes() for storage in storages.values())\n": "    return sum(storage.nbytes() for storage in storages.values()) / 1000\n"},
+        {
+            "    return sum(storage.nbytes() for storage in storages.values())\n": "    return sum(storage.nbytes() for storage in storages.values()) / 1000\n"
+        },
         "That is kilobytes. Bytes are asked for, an int.",
     ),
     Edit(
         "swallows",
-        {"        result = fn()\n": "        try:\n            result = fn()\n        except Exception:\n            result = None\n"},
+        {
+            "        result = fn()\n": "        try:\n            result = fn()\n        except Exception:\n            result = None\n"
+        },
         "An exception of `fn` disappears. Let it go on its way.",
     ),
     Edit(
@@ -213,7 +224,10 @@ EDITS = [
     ),
     Edit(
         "weighs_copies",
-        {"        storage = tensor.untyped_storage()\n": "        tensor = tensor.clone()\n        kept.append(tensor)\n        storage = tensor.untyped_storage()\n", "    storages = {}\n": "    storages, kept = {}, []\n"},
+        {
+            "        storage = tensor.untyped_storage()\n": "        tensor = tensor.clone()\n        kept.append(tensor)\n        storage = tensor.untyped_storage()\n",
+            "    storages = {}\n": "    storages, kept = {}, []\n",
+        },
         "Copies are weighed. A copy has a storage of its own, so that nothing is seen to be shared, "
         "nor to be a parameter's. Look at the tensor that `pack` is given.",
     ),

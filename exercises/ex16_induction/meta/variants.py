@@ -170,8 +170,10 @@ EDITS = [
     ),
     Edit(
         "layer_and_head_swapped",
-        {"for layer, head in heads:": "for head, layer in heads:",
-         "{layer for layer, _ in heads}": "{layer for _, layer in heads}"},
+        {
+            "for layer, head in heads:": "for head, layer in heads:",
+            "{layer for layer, _ in heads}": "{layer for _, layer in heads}",
+        },
         "Layer and head are the wrong way round. A head is (layer, head).",
     ),
     Edit(
@@ -206,19 +208,28 @@ EDITS = [
     ),
     Edit(
         "counts_from_the_start",
-        {PREDICTED: "predicted = model(tokens)[:, :-1].argmax(-1)", RIGHT: RIGHT.replace("period + 2 :", "1:")},
+        {
+            PREDICTED: "predicted = model(tokens)[:, :-1].argmax(-1)",
+            RIGHT: RIGHT.replace("period + 2 :", "1:"),
+        },
         "All predictions are counted, those of the first phrase too, which nobody can know. Count "
         "those of the second phrase from its second word on.",
     ),
     Edit(
         "one_position_early",
-        {PREDICTED: PREDICTED.replace("period + 1", "period"), RIGHT: RIGHT.replace("period + 2", "period + 1")},
+        {
+            PREDICTED: PREDICTED.replace("period + 1", "period"),
+            RIGHT: RIGHT.replace("period + 2", "period + 1"),
+        },
         "The prediction of the second phrase's first word is counted too. Nobody can know it: start "
         "at position period + 1.",
     ),
     Edit(
         "one_position_late",
-        {PREDICTED: PREDICTED.replace("period + 1", "period + 2"), RIGHT: RIGHT.replace("period + 2", "period + 3")},
+        {
+            PREDICTED: PREDICTED.replace("period + 1", "period + 2"),
+            RIGHT: RIGHT.replace("period + 2", "period + 3"),
+        },
         "The first prediction that counts is left out. Start at position period + 1.",
     ),
     Edit(
@@ -238,7 +249,9 @@ EDITS = [
     ),
     Edit(
         "hooks_stay",
-        {"    with model.hooks([(name, ablate) for name in names]):\n        predicted": "    for name in names:\n        model.add_hook(name, ablate)\n    if True:\n        predicted"},
+        {
+            "    with model.hooks([(name, ablate) for name in names]):\n        predicted": "    for name in names:\n        model.add_hook(name, ablate)\n    if True:\n        predicted"
+        },
         "The hooks stay on the model, and the next run is without those heads too. Take them off: "
         "`with model.hooks(..)`.",
     ),
@@ -273,7 +286,9 @@ EDITS = [
     ),
     Edit(
         "always_two",
-        {"    heads = [": "    scores = scores * (scores >= scores.flatten().sort().values[-2]) + scores.sign() * (scores >= scores.flatten().sort().values[-2])\n    heads = ["},
+        {
+            "    heads = [": "    scores = scores * (scores >= scores.flatten().sort().values[-2]) + scores.sign() * (scores >= scores.flatten().sort().values[-2])\n    heads = ["
+        },
         "The two heads with the highest scores are found, however low these are. Only those with a "
         "score above 0.4 are asked for.",
     ),
