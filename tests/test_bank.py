@@ -131,7 +131,8 @@ def test_every_wrong_variant_is_rejected_with_its_own_cause(exercise, edit, tmp_
     assert max(map(len, told.splitlines())) <= 90
 
 
-ALSO = {"warms_up": "calls_twice"}  # who calls `fn` once to warm up calls it twice
+# To warm up `fn` is to call it twice; to look up anything is a KeyError for what is no address.
+ALSO = {"warms_up": "calls_twice", "looks_up_anything": "key_error_for_no_address"}
 
 
 def true_causes(exercise, edits):
