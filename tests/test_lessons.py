@@ -314,6 +314,7 @@ def test_the_table_of_families_is_what_was_measured():
     shown = textwrap.indent(families.table(found), "    ")
     assert shown in (ROOT / "lessons" / "15_any_model.md").read_text()
     assert found["families"].keys() == set(FAMILIES)
+    assert found["totals"] == families.totals(found)
 
 
 @pytest.mark.parametrize("file", [p for p in PAGES if p.stem[:2].isdigit()], ids=lambda p: p.stem)
