@@ -83,7 +83,7 @@ def _sources(paragraph: str) -> set[Decimal]:
 
 
 def _known(match: re.Match[str], known: set[Decimal]) -> bool:
-    token = re.match(r"[\d,_.e+-]+", match[0])[0].rstrip(",.")  # type: ignore[index]
+    token = re.match(r"[\d,_.e+-]+", match[0])[0].rstrip(",.")
     said, decimals = _value(token), len(token.partition(".")[2])
     scale = Decimal(SCALE.get(match[1] or "", "1"))
     step = Decimal(1).scaleb(-decimals)

@@ -139,7 +139,7 @@ def assert_same_intervention(
 ) -> None:
     given = world(family)
     register = module.register_forward_hook if behind else module.register_forward_pre_hook
-    handle = register(by_hand, **kwargs)  # type: ignore[arg-type]
+    handle = register(by_hand, **kwargs)
     with torch.no_grad():
         expected = given.wrapped.model(given.tokens, use_cache=False).logits
         handle.remove()
