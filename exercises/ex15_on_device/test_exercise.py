@@ -46,7 +46,9 @@ def test_the_mean_over_each_items_own_positions(answer, see):
         "NaN in the padding": of(slice(0, 3), padding=torch.nan),
         "inf in the padding": of(slice(0, 3), padding=torch.inf),
     }.items():
-        see(f"probe_mean(..) with {label}", lambda g=given: answer.probe_mean(**g), "batch", **given)
+        see(
+            f"probe_mean(..) with {label}", lambda g=given: answer.probe_mean(**g), "batch", **given
+        )
 
 
 def test_all_on_the_accelerator(answer, see):

@@ -188,7 +188,10 @@ EDITS += slips(
 )
 EDITS += slips(
     START,
-    {BOOLS: "A list of bools", f"{BOOLS} and not what[0]": "A list of bools that begins with False"},
+    {
+        BOOLS: "A list of bools",
+        f"{BOOLS} and not what[0]": "A list of bools that begins with False",
+    },
     {
         "what = [int(one) for one in what]": "is read as the ints 0 and 1. True is an int in Python: "
         "ask for bool first, and of any entry."
@@ -243,13 +246,17 @@ EDITS += [
     ),
     Edit(
         "start_moved",
-        {SLICE: "n = tensor.shape[dim]\n        key[dim] = slice(*[w + n if w is not None and w < 0 else w for w in what])"},
+        {
+            SLICE: "n = tensor.shape[dim]\n        key[dim] = slice(*[w + n if w is not None and w < 0 else w for w in what])"
+        },
         "A start or stop that lies before the axis wraps round when n is added to it. It is cut off, "
         "as in a slice of a list.",
     ),
     Edit(
         "range_of_the_pair",
-        {SLICE: "key[dim] = torch.arange(what[0] or 0, tensor.shape[dim] if what[1] is None else what[1])"},
+        {
+            SLICE: "key[dim] = torch.arange(what[0] or 0, tensor.shape[dim] if what[1] is None else what[1])"
+        },
         "The numbers of a pair are counted up from start to stop as they are, so that those from the "
         "end go wrong. `slice(*what)` knows them.",
     ),

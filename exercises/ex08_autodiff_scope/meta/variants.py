@@ -121,7 +121,10 @@ AFTER = "Ask `torch.is_grad_enabled()` before you change it, and give that back 
 EDITS += [
     Edit(
         f"slip {i}.{j}",
-        {LAST: LAST + f"\n        if {KIND} and {end} and {mode}:\n            torch.set_grad_enabled(not before)"},
+        {
+            LAST: LAST
+            + f"\n        if {KIND} and {end} and {mode}:\n            torch.set_grad_enabled(not before)"
+        },
         f"{what} {when}. {AFTER}",
         local=True,
     )
@@ -141,24 +144,35 @@ EDITS += [
     ),
     Edit(
         "only_if_it_is_still_ours",
-        {BACK: "        if torch.is_grad_enabled() == mode:\n            torch.set_grad_enabled(before)"},
+        {
+            BACK: "        if torch.is_grad_enabled() == mode:\n            torch.set_grad_enabled(before)"
+        },
         "The mode is given back only where it is still the block's. If somebody switched inside, "
         "what was before is lost.",
     ),
     Edit(
         "asks_too_late",
-        {"    before = torch.is_grad_enabled()\n" + SET: SET + "    before = torch.is_grad_enabled()\n"},
+        {
+            "    before = torch.is_grad_enabled()\n" + SET: SET
+            + "    before = torch.is_grad_enabled()\n"
+        },
         "The mode is asked for when it has been changed already, so that the block's own is given "
         "back. Ask `torch.is_grad_enabled()` first.",
     ),
     Edit(
         "another_exception",
-        {LAST: "    except Exception as error:\n        raise RuntimeError(mode) from error\n" + LAST},
+        {
+            LAST: "    except Exception as error:\n        raise RuntimeError(mode) from error\n"
+            + LAST
+        },
         "An exception of the block comes out as another one. It goes on its way as it is.",
     ),
     Edit(
         "any_exception_is_another",
-        {LAST: "    except BaseException as error:\n        raise RuntimeError(mode) from error\n" + LAST},
+        {
+            LAST: "    except BaseException as error:\n        raise RuntimeError(mode) from error\n"
+            + LAST
+        },
         "Whatever is raised in the block comes out as another exception. It goes on its way as it is.",
     ),
 ]

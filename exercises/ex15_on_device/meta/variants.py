@@ -117,7 +117,9 @@ EDITS = [
     ),
     Edit(
         "padding_cleared_in_place",
-        {"    mean = resid.where(counts[:, :, None], 0)": "    resid[~counts] = 0\n    mean = resid.where(counts[:, :, None], 0)"},
+        {
+            "    mean = resid.where(counts[:, :, None], 0)": "    resid[~counts] = 0\n    mean = resid.where(counts[:, :, None], 0)"
+        },
         "The padding of the caller's `resid` is overwritten. Work on a new tensor: `torch.where`, or "
         "`masked_fill` without the underscore.",
     ),
@@ -139,7 +141,9 @@ EDITS = [
     ),
     Edit(
         "replaces_the_probes_weights",
-        {"    weight, bias = ": "    probe.weight.data = probe.weight.data.to(resid.device)\n    weight, bias = "},
+        {
+            "    weight, bias = ": "    probe.weight.data = probe.weight.data.to(resid.device)\n    weight, bias = "
+        },
         "The probe's own weights are replaced by copies elsewhere: the probe has moved. Use copies, "
         "and leave the probe alone.",
     ),
