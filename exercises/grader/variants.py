@@ -219,12 +219,8 @@ def diagnose(record: Mapping[str, Any], seen: Seen) -> dict[str, list[int]]:
     Where an edit or a pair shows all that the answer shows, only what such have in common is said.
     Else the answer may have several mistakes. An edit is found if wherever it misbehaves the answer
     shows the same; one that explains less than another is left out. They are said where they
-<<<<<<< HEAD
     explain every fault of the first check that fails. (A later check's faults may follow from
     these.)
-=======
-    explain every fault of the first check that fails. (A later one's may follow from these.)
->>>>>>> 3ac504c (Keep lines short, and the stub of on_device as it is said)
     """
     shown = sights(record["shown"], seen)
     known = {name: read_sights(edit["seen"]) for name, edit in record["edits"].items()}
