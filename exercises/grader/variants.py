@@ -248,8 +248,27 @@ def diagnose(record: Mapping[str, Any], seen: Seen) -> dict[str, list[int]]:
         first = [number for number in shown if checks[number] == checks[min(shown)]]
         explains = {name: [n for n in known[name] if n in first] for name in most}
         if set(first) - set().union(*explains.values()):
-            return {}
+            explains = _of_one_check(known, shown, first)
     return {record["edits"][name]["cause"]: at for name, at in explains.items() if at}
+
+
+def _of_one_check(
+    known: Mapping[str, Mapping[int, str]], shown: Mapping[int, str], first: list[int]
+) -> dict[str, list[int]]:
+    """The one edit that shows in the first failing check all that the answer shows there.
+
+    It goes on otherwise in a later check, so this needs more: numbers at several places, that no
+    other edit shows.
+    """
+    found = [
+        name
+        for name, at in known.items()
+        if not name.startswith(LOCAL)
+        and [number for number in at if number in first] == first
+        and all(_alike(at[number], shown[number]) for number in first)
+    ]
+    strong = sum("," in shown[number] for number in first) > 1
+    return {found[0]: first} if strong and len(found) == 1 else {}
 
 
 def write_sights(sights: Mapping[int, str]) -> str:
