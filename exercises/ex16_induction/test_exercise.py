@@ -87,6 +87,14 @@ def models():
     }
 
 
+ASKED = (
+    "the shipped model",
+    "a model with one more of both",
+    "a model in which a head writes nothing",
+    "a model in which a head looks everywhere",
+)  # fmt: skip
+
+
 @cache
 def attention(name):
     return models()[name].run_with_cache(phrases())[1].stack_activation("pattern")
@@ -151,12 +159,17 @@ def test_what_the_model_can_do_without_them(answer, see):
         return answer.accuracy_without(model, phrases(), PERIOD, [])
 
     see("accuracy_without([]) after accuracy_without([(1, 0), (1, 1)])", twice)
+    see(
+        "accuracy_without([(1, 0)]) of tokens that the model does not have",
+        lambda: answer.accuracy_without(models()[ship], phrases() + 1000, PERIOD, [(1, 0)]),
+        model=models()[ship],
+    )
 
 
 @points(4)
 def test_which_heads_do_it_and_which_stand_in(answer, see):
-    for name, model in models().items():
-        given = {"model": model, "tokens": phrases()}
+    for name in ASKED:
+        given = {"model": models()[name], "tokens": phrases()}
 
         kept = []
 

@@ -138,6 +138,7 @@ def _sight(number: int, came: Observation, wanted: Observation) -> str:
         return f"right{beside}"
     if came["kind"] == "raised":
         text = re.sub(r"0x[0-9a-f]+", "0x", came["text"])
+        text = re.sub(r"(variable|name) '\w+'", r"\1", text)  # the learner's own names
         return f"!{came['builtin']}" + ("" if came["own"] else f".{_digest(text)}") + beside
     kind, floats = _split(came)
     if not len(floats):
@@ -257,8 +258,8 @@ def _of_one_check(
 ) -> dict[str, list[int]]:
     """The one edit that shows in the first failing check all that the answer shows there.
 
-    It goes on otherwise in a later check, so this needs more: numbers at several places, that no
-    other edit shows.
+    It goes on otherwise in a later check, so this needs more: several values, and no other edit
+    that shows the same.
     """
     found = [
         name
@@ -267,7 +268,8 @@ def _of_one_check(
         and [number for number in at if number in first] == first
         and all(_alike(at[number], shown[number]) for number in first)
     ]
-    strong = sum("," in shown[number] for number in first) > 1
+    values = [shown[number] for number in first]
+    strong = sum("," in value for value in values) > 1 or len(set(values)) > 2
     return {found[0]: first} if strong and len(found) == 1 else {}
 
 
