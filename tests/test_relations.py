@@ -56,7 +56,7 @@ def test_a_part_of_a_whole_is_said_as_such():
 
 
 @given(SHAPES)
-def test_another_sign_and_another_start_are_seen(shape):
+def test_another_sign_is_seen(shape):
     wanted = numbered([*shape, 3])
     assert "other sign" in told(-wanted, wanted)
     assert "off by the same, 2" in told(wanted + 2, wanted)
@@ -104,7 +104,7 @@ def test_too_few_and_too_many_entries_are_counted(missing, start):
     whole = numbered([2, 6])
     part = whole.narrow(1, start, 6 - missing) if start <= missing else whole[:, missing:]
     assert "a part of it: along `pos` only" in told(part, whole, "batch pos")
-    assert f"and {missing} more" in told(whole, part, "batch pos")
+    assert f"there are {missing} more" in told(whole, part, "batch pos")
 
 
 def test_entries_along_an_axis_that_are_the_wrong_ones_are_named():

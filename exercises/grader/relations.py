@@ -110,15 +110,16 @@ def _longer_or_shorter(one: Tensor, two: Tensor, axis: int, name: str) -> Iterat
     short, long = (one, two) if a < b else (two, one)
     for start in range(abs(a - b) + 1):
         if _close(short, long.narrow(axis, start, min(a, b))):
-            there = f"{start}" if min(a, b) == 1 else f"{start} to {start + min(a, b) - 1}"
+            last = start + min(a, b) - 1
+            there = f"entry {start}" if start == last else f"entries {start} to {last}"
             if a < b:
                 yield (
-                    f"What came is right, and a part of it: along {name} only {there} of the "
-                    f"{b} entries (0 to {b - 1})."
+                    f"What came is right, and a part of it: along {name} only {there}, where 0 to "
+                    f"{b - 1} are asked for."
                 )
             yield (
-                f"There is too much: along {name} the {b} entries asked for are there, "
-                f"{there}, and {a - b} more."
+                f"There is too much: along {name} what is asked for is {there} of what came, and there "
+                f"are {a - b} more."
             )
 
 
@@ -131,8 +132,6 @@ def _same_shape(one: Tensor, two: Tensor, names: list[str]) -> Iterator[str]:
         parts = round(1 / fit)
         by = f" (1 / {parts})" if parts > 1 and abs(fit * parts - 1) < 1e-3 else ""
         yield f"Every number is {fit:.4g}{by} times what is asked for."
-    if _close(one - (one - two).mean(), two):
-        yield f"Every number is off by the same, {float((one - two).mean()):.4g}."
     yield from _other_order_of_axes(one, two, names)
     for axis, name in enumerate(names):
         if two.shape[axis] > 1:

@@ -10,14 +10,14 @@ EDITS = [
     Edit(
         "always_true",
         {BACK: BACK.replace("before", "True")},
-        "After the block autodiff is on, whatever it was before. Inside somebody's `no_grad` that is "
-        "wrong: ask `torch.is_grad_enabled()` first, and give that back.",
+        "After the block autodiff is on where it was off before. What `torch.is_grad_enabled()` says "
+        "when this block begins is what it has to give back.",
     ),
     Edit(
         "always_false",
         {BACK: BACK.replace("before", "False")},
-        "After the block autodiff is off, whatever it was before. Ask `torch.is_grad_enabled()` "
-        "first, and give that back.",
+        "After the block autodiff is off where it was on before. What `torch.is_grad_enabled()` says "
+        "when this block begins is what it has to give back.",
     ),
     Edit(
         "the_opposite_after",

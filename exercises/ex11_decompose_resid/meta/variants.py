@@ -69,8 +69,8 @@ EDITS = [
             "return torch.stack(rows), labels": "return torch.stack(rows), labels[:2] + "
             'sorted(labels[2:], key=lambda label: label.endswith("mlp_out"))'
         },
-        "The labels are right and in another order than the rows: all attentions first. A label that "
-        "stands by the wrong row is worse than none. Add row and label together.",
+        "In the labels all attentions come first. Labels stand in the order of the rows, and the rows "
+        "in the order of writing, block by block. Add row and label together.",
     ),
     Edit(
         "mlp_first",

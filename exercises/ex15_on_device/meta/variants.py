@@ -8,7 +8,7 @@ EDITS = [
         {
             "    positions = torch.arange(resid.shape[1], device=resid.device)\n": "    positions = torch.arange(resid.shape[1])\n"
         },
-        "`torch.arange` without a device makes its tensor on the CPU, and there it meets data that is elsewhere. Make helper tensors on the device of what they meet: `device=resid.device`.",
+        "`torch.arange` makes its tensor on another device than the data's: without `device=` on the CPU. Make helper tensors on the device of what they meet: `device=resid.device`.",
     ),
     Edit(
         "counts_padding",
@@ -36,7 +36,7 @@ EDITS = [
         {
             "    weight, bias = probe.weight.to(resid.device), probe.bias.to(resid.device)\n": "    weight, bias = probe.weight, probe.bias\n"
         },
-        "The probe's weights are used where they are. When the data is on another device the two cannot meet: bring the weights to the data.",
+        "A parameter of the probe, its weight or its bias, is used where it is. When the data is on another device the two cannot meet: bring both to the data.",
     ),
     Edit(
         "through_the_cpu",
