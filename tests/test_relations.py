@@ -59,7 +59,6 @@ def test_a_part_of_a_whole_is_said_as_such():
 def test_another_sign_is_seen(shape):
     wanted = numbered([*shape, 3])
     assert "other sign" in told(-wanted, wanted)
-    assert "off by the same, 2" in told(wanted + 2, wanted)
 
 
 @given(st.permutations([0, 1, 2]).filter(lambda order: order != [0, 1, 2]))

@@ -118,8 +118,8 @@ def _longer_or_shorter(one: Tensor, two: Tensor, axis: int, name: str) -> Iterat
                     f"{b - 1} are asked for."
                 )
             yield (
-                f"There is too much: along {name} what is asked for is {there} of what came, and there "
-                f"are {a - b} more."
+                f"There is too much: along {name} what is asked for is {there} of what came, "
+                f"and there are {a - b} more."
             )
 
 

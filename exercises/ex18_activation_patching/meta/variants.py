@@ -19,20 +19,11 @@ CLEAN = "    clean_logits, cache = model.run_with_cache(clean_tokens)\n"
 
 EDITS = [
     Edit(
-        "all_positions",
+        "slip all positions",
         {PUT: "resid = cache[hook.name][:, : resid.shape[1]].clone()"},
         "The stream is replaced at every position at once, so that all positions of a layer show the "
         "same. One position at a time is asked for.",
-    ),
-    Edit(
-        "all_positions_up_to_it",
-        {PUT: "resid[:, : pos + 1] = cache[hook.name][:, : pos + 1]"},
-        "The positions before are replaced too. One position at a time is asked for.",
-    ),
-    Edit(
-        "all_positions_from_it_on",
-        {PUT: "resid[:, pos:] = cache[hook.name][:, pos : resid.shape[1]]"},
-        "The positions after are replaced too. One position at a time is asked for.",
+        local=True,
     ),
     Edit(
         "direction_swapped",
