@@ -26,7 +26,7 @@ from minicache.analysis.frozen_norm import FrozenNorm, GivenStack, fit
 from minicache.analysis.labels import Labelled, gives_labels
 from minicache.analysis.protocols import Cached
 from minicache.analysis.residual import place_of
-from minicache.errors import TokenError, described
+from minicache.errors import TokenError
 from minicache.slices import Slice, SliceInput
 
 __all__ = ["Tokens", "head_logit_attrs", "logit_attrs", "logit_constant", "neuron_logit_attrs"]
@@ -209,24 +209,11 @@ def _columns(
 
 def _ids(cache: Cached, tokens: Tokens, lead: torch.Size) -> Int[Tensor, "*lead_or_1"]:
     """Token ids with an axis for each of the stack's: [batch] becomes [batch, 1]."""
-    model, given = cache.model, tokens
-    if isinstance(given, str):
-        given = model.to_single_token(given)
-    elif isinstance(given, Sequence) and all(isinstance(word, str) for word in given):
-        given = torch.tensor([model.to_single_token(word) for word in given])
-    try:
-        ids = torch.as_tensor(given, device=model.device)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise TokenError(
-            f"{described(tokens)} is not tokens. Give a word, an id, a "
-            f"tensor of ids, or a list of words."
-        ) from None
-    if ids.is_floating_point() or ids.is_complex() or ids.dtype == torch.bool:
-        raise TokenError(f"Tokens are ints, and these are {ids.dtype}.")
+    ids = cache.model.to_token_ids(tokens)
     if ids.shape != lead[: ids.ndim]:
         raise TokenError(
             f"tokens of shape {tuple(ids.shape)} do not fit a stack of [*batch, pos] "
             f"{tuple(lead)}. Give one token, or one for each item, or one for each item and "
             f"position."
         )
-    return ids.long().reshape((*ids.shape, *(1 for _ in lead[ids.ndim :])))
+    return ids.reshape((*ids.shape, *(1 for _ in lead[ids.ndim :])))

@@ -190,6 +190,7 @@ class WrappedModel(HookedRootModule):
     to_string = text.to_string
     to_str_tokens = text.to_str_tokens
     to_single_token = text.to_single_token
+    to_token_ids = text.to_token_ids
     tokens_to_residual_directions = HookedTransformer.tokens_to_residual_directions
 
     @property

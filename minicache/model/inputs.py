@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor
 
-from minicache.errors import ConfigError, ShapeError, TokenError, logger
+from minicache.errors import ConfigError, ShapeError, TokenError, described, logger
 from minicache.model.tokenizers import Tokenizer
 
 __all__ = [
@@ -45,9 +45,10 @@ def as_ids(given: Any, device: torch.device | None = None) -> Tensor:
     """
     try:
         return torch.as_tensor(given, device=device)
-    except (TypeError, ValueError, RuntimeError):
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         raise TokenError(
-            f"Tokens are ints, or lists of equal length of ints, not {given!r}."
+            f"{described(given)} is not tokens. Give an id, lists of ids of equal length, or a "
+            f"tensor of ids."
         ) from None
 
 

@@ -16,7 +16,16 @@ from minicache.errors import ArgumentTypeError, TokenError
 from minicache.model.inputs import as_ids, check_ids, check_tokens
 from minicache.model.tokenizers import Tokenizer
 
-__all__ = ["encode", "pad", "read", "to_single_token", "to_str_tokens", "to_string", "to_tokens"]
+__all__ = [
+    "encode",
+    "pad",
+    "read",
+    "to_single_token",
+    "to_str_tokens",
+    "to_string",
+    "to_token_ids",
+    "to_tokens",
+]
 
 
 @runtime_checkable
@@ -111,6 +120,21 @@ def to_single_token(model: ReadsText, string: str) -> int:
     if len(tokens) != 1:
         raise TokenError(f"{string!r} is {len(tokens)} tokens, and one is needed.")
     return int(tokens[0])
+
+
+def to_token_ids(
+    model: ReadsText, tokens: str | int | Sequence[str | int] | Int[Tensor, "*tokens"]
+) -> Int[Tensor, "*tokens"]:
+    """The ids of tokens that are given as a word, an id, a list of either, or a tensor of ids.
+
+    Raises:
+        TokenError: a word is not one token, or the vocabulary does not have an id.
+    """
+    if isinstance(tokens, str):
+        tokens = to_single_token(model, tokens)
+    elif isinstance(tokens, Sequence) and any(isinstance(token, str) for token in tokens):
+        tokens = [to_single_token(model, cast(str, word)) for word in tokens]
+    return check_ids(as_ids(tokens, model.device), model.cfg.d_vocab)
 
 
 def encode(model: ReadsText, input: str | Sequence[str], prepend_bos: bool) -> list[list[int]]:

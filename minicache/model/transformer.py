@@ -27,9 +27,7 @@ from minicache.hooks import HookedRootModule, HookPoint
 from minicache.model import processing, text
 from minicache.model.config import HookedTransformerConfig
 from minicache.model.inputs import (
-    as_ids,
     check_has_target,
-    check_ids,
     check_stream,
     next_token_loss,
     real_tokens,
@@ -244,20 +242,17 @@ class HookedTransformer(HookedRootModule):
     to_string = text.to_string
     to_str_tokens = text.to_str_tokens
     to_single_token = text.to_single_token
+    to_token_ids = text.to_token_ids
 
     def tokens_to_residual_directions(
-        self, tokens: str | int | Sequence[str] | Sequence[int] | Int[Tensor, "*batch"]
+        self, tokens: str | int | Sequence[str | int] | Int[Tensor, "*batch"]
     ) -> Float[Tensor, "*batch d_model"]:
         """The direction of the stream, after the final LayerNorm, that each token's logit reads.
 
         It is the token's column of W_U. A list of words gives a direction for each.
         """
-        if isinstance(tokens, str):
-            tokens = self.to_single_token(tokens)
-        elif isinstance(tokens, Sequence) and any(isinstance(token, str) for token in tokens):
-            tokens = [self.to_single_token(cast(str, word)) for word in tokens]
-        index = check_ids(as_ids(tokens, self.device), self.cfg.d_vocab)
-        return F.embedding(index, self.W_U.T)  # a copy, where W_U.T[index] may be a view
+        ids = self.to_token_ids(tokens)
+        return F.embedding(ids, self.W_U.T)  # a copy, where W_U.T[ids] may be a view
 
     def accumulated_bias(
         self, layer: int | None, mlp_input: bool = False, include_mlp_biases: bool = True
