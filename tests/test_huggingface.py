@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 
 from minicache import HookedTransformer
 from minicache.errors import MissingPackageError, ModelFileError
-from minicache.model.huggingface import ALIASES, is_name
+from minicache.model.hub import ALIASES, is_name
 from tests.checkpoints import GPT2, NEO, random_weights, write_tokenizer
 from tests.worlds import tokens
 

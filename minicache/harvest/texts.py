@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from minicache.errors import DataError, optional
-from minicache.model import huggingface
+from minicache.model import hub
 
 __all__ = ["texts"]
 
@@ -86,7 +86,7 @@ def _objects(path: Path) -> Iterator[Any]:
 
 
 def _data_set(source: str | Path, split: str, subset: str | None) -> Iterable[Any]:
-    if not Path(source).is_dir() and not huggingface.is_name(str(source)):
+    if not Path(source).is_dir() and not hub.is_name(str(source)):
         raise DataError(
             f"There is no data set '{source}'. Give a text file, a JSON-lines file, a folder that "
             f"the package `datasets` saved, or owner/name on the hub."

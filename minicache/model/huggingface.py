@@ -1,9 +1,9 @@
-"""Read GPT-2 and GPT-Neo checkpoints written by `transformers`, from a folder or the hub.
+"""Read GPT-2 and GPT-Neo checkpoints written by `transformers`.
 
 A folder holds `config.json`, weights (safetensors, whole or in shards, or `pytorch_model.bin`) and
 `tokenizer.json`. Each family has a table that says which of its weights becomes which of ours, and
-how its axes are rearranged. A name that is no folder is fetched from the hub. Nothing here runs
-code from a file: JSON, safetensors, and `torch.load` with `weights_only`. Lesson 16 uses it.
+how its axes are rearranged. Nothing here runs code from a file: JSON, safetensors, and
+`torch.load` with `weights_only`. Lesson 16 uses it.
 """
 
 from __future__ import annotations
@@ -16,30 +16,13 @@ from typing import Any, Final
 from einops import EinopsError, rearrange
 from torch import Tensor
 
-from minicache.errors import ConfigError, ModelFileError, optional
+from minicache.errors import ConfigError, ModelFileError
 from minicache.model import files
 from minicache.model.files import Weights
 
-__all__ = ["ALIASES", "FAMILIES", "convert", "fetch", "is_name", "read_weights"]
+__all__ = ["FAMILIES", "convert", "read_weights"]
 
-ALIASES: Final = {
-    "gpt2": "openai-community/gpt2",
-    "gpt2-small": "openai-community/gpt2",
-    "gpt2-medium": "openai-community/gpt2-medium",
-    "gpt2-large": "openai-community/gpt2-large",
-    "gpt2-xl": "openai-community/gpt2-xl",
-    "distilgpt2": "distilbert/distilgpt2",
-    **{f"tiny-stories-{size}": f"roneneldan/TinyStories-{size}" for size in ("1M", "3M", "8M")},
-    **{f"tiny-stories-{size}": f"roneneldan/TinyStories-{size}" for size in ("28M", "33M")},
-}
 INDEX: Final = "model.safetensors.index.json"
-WANTED: Final = [
-    "config.json",
-    "*.safetensors",
-    "*.index.json",
-    "pytorch_model.bin",
-    "tokenizer.json",
-]
 
 # Constants of attention that older checkpoints keep among the weights.
 CONSTANT: Final = re.compile(r"h\.\d+\.attn\.(attention\.)?(bias|masked_bias)")
@@ -245,31 +228,3 @@ def _read_shards(folder: Path, check: Callable[[Weights], object]) -> Weights:
         check(shapes)
 
     return files.load_safetensors(shards, check_all)
-
-
-def is_name(name: str) -> bool:
-    """Whether this could be a model on the hub: an alias, or `owner/name`."""
-    return name in ALIASES or re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name) is not None
-
-
-def fetch(name: str, revision: str | None = None) -> Path:
-    """The folder of a model on the hub, downloaded if need be. The token and cache are the hub's.
-
-    Args:
-        name: An alias such as `gpt2`, or `owner/name`.
-        revision: A branch, a tag or a commit.
-
-    Raises:
-        ModelFileError: it cannot be had.
-        MissingPackageError: the extra `hub` is not installed.
-    """
-    hub = optional("huggingface_hub", "hub")
-    try:
-        return Path(
-            hub.snapshot_download(ALIASES.get(name, name), revision=revision, allow_patterns=WANTED)
-        )
-    except (OSError, ValueError, hub.errors.HfHubHTTPError) as error:
-        raise ModelFileError(
-            f"'{name}' is no folder here, and the hub does not give it: "
-            f"{str(error).strip().partition(chr(10))[0]}. Aliases: {', '.join(ALIASES)}."
-        ) from error

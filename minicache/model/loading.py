@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Size
 
 from minicache.errors import ArgumentTypeError, ConfigError, ModelFileError, TokenError
-from minicache.model import files, huggingface
+from minicache.model import files, hub, huggingface
 from minicache.model.config import HookedTransformerConfig
 from minicache.model.files import Weights
 from minicache.model.layers import Embed, LayerNorm, PosEmbed, TransformerBlock, Unembed
@@ -77,8 +77,8 @@ def _folder(name_or_path: str | Path | None, revision: str | None) -> Path:
         there = False
     if there:
         return folder
-    if huggingface.is_name(str(name_or_path)) and isinstance(name_or_path, str):
-        return huggingface.fetch(name_or_path, revision)
+    if hub.is_name(str(name_or_path)) and isinstance(name_or_path, str):
+        return hub.fetch(name_or_path, revision)
     raise ModelFileError(
         f"There is no model at '{name_or_path!s:.200}'. A model is a folder with {CONFIG}, "
         f"{WEIGHTS} and {WORDS}, or one in Hugging Face's format; with no name, the shipped one."

@@ -12,7 +12,6 @@ __all__ = ["HubTokenizer", "Tokenizer", "TransformersTokenizer", "WordTokenizer"
 
 
 @runtime_checkable
-@runtime_checkable
 class Tokenizer(Protocol):
     """What a model asks of its tokenizer. None: it has no such token."""
 
