@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from rich.console import Console
 
-from minicache.errors import ConfigError, nearest
+from minicache.errors import ArgumentValueError, ConfigError, nearest
 
 if TYPE_CHECKING:  # pragma: no cover  # torch, and what imports it
     import torch
@@ -163,22 +163,17 @@ def _svg(text: str) -> Path:
 
 
 def device_named(name: str) -> torch.device:
-    """The device of this name, if tensors can be made and read there.
+    """The device that `--device` names, if this machine has it and it keeps values.
 
     Raises:
-        ConfigError: they cannot.
+        ConfigError: there is no such device here, or it keeps no values.
     """
-    import torch
+    from minicache.storage import usable_device
 
     try:
-        device = torch.device(name)
-        torch.ones(1, device=device).item()
-    except (RuntimeError, AssertionError, ImportError) as error:
-        reason = clip(str(error).partition(". ")[0].splitlines()[0], 200)
-        raise ConfigError(
-            f"--device {clip(name, 30)}: not to be had here ({reason}). Try --device cpu."
-        ) from None
-    return device
+        return usable_device(name)
+    except ArgumentValueError as error:
+        raise ConfigError(f"--device {clip(name, 30)}: {error}") from None
 
 
 def load_model(args: Namespace) -> HookedTransformer:
