@@ -268,6 +268,17 @@ def test_a_list_of_words_gives_a_direction_for_each(shipped):
     assert shipped.to_string(ids) == "Mary John"
 
 
+def test_tokens_given_in_any_way_have_the_same_ids(shipped):
+    mary, john = (shipped.to_single_token(word) for word in ("Mary", "John"))
+    for asked in (["Mary", "John"], [mary, john], torch.tensor([mary, john], dtype=torch.int32)):
+        ids = shipped.to_token_ids(asked)
+        assert ids.tolist() == [mary, john]
+        assert ids.dtype == torch.int64
+    assert shipped.to_token_ids("Mary").shape == ()
+    with pytest.raises(TokenError, match="is not tokens"):
+        shipped.to_token_ids(10**30)
+
+
 @pytest.mark.parametrize("bad", [None, "ab", [[1], [1, 2]], [1, "a"], object(), {"a": 1}, [None]])
 def test_what_is_no_token_raises_our_error(shipped, bad):
     with pytest.raises(TokenError):
