@@ -100,7 +100,7 @@ def test_its_tokenizer_reads_and_writes_text(folder):
             "n_layer=2, and the weights have 0",
         ),
         (lambda f: (f / "config.json").write_text('{"model_type": "llama"}'), "reads gpt2"),
-        (lambda f: (f / "config.json").write_text('{"model_type": "gpt2"}'), "lacks 'n_layer'"),
+        (lambda f: (f / "config.json").write_text('{"model_type": "gpt2"}'), "has no 'n_layer'"),
         (lambda f: (f / "config.json").write_text("{"), "cannot be read"),
         (
             lambda f: (f / "config.json").write_text(
@@ -112,7 +112,7 @@ def test_its_tokenizer_reads_and_writes_text(folder):
             lambda f: (f / "config.json").write_text(json.dumps({**GPT2, "vocab_size": 12})),
             "do not fit together",
         ),
-        (lambda f: (f / "tokenizer.json").write_text("{}"), "is no tokenizer"),
+        (lambda f: (f / "tokenizer.json").write_text("{}"), "cannot be read as a tokenizer"),
     ],
 )
 def test_a_damaged_folder_is_told_plainly(folder, damage, words):

@@ -34,12 +34,12 @@ WANTED: Final = [
 
 
 def is_name(name: str) -> bool:
-    """Whether this could be a model on the hub: an alias, or `owner/name`."""
+    """Whether this could name something on the hub: an alias of a model, or `owner/name`."""
     return name in ALIASES or re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name) is not None
 
 
 def fetch(name: str, revision: str | None = None) -> Path:
-    """The folder of a model on the hub, downloaded if need be. The token and cache are the hub's.
+    """Download a model from the hub, unless it is in the hub's cache, and return its folder.
 
     Args:
         name: An alias such as `gpt2`, or `owner/name`.
@@ -56,6 +56,6 @@ def fetch(name: str, revision: str | None = None) -> Path:
         )
     except (OSError, ValueError, hub.errors.HfHubHTTPError) as error:
         raise ModelFileError(
-            f"'{name}' is no folder here, and the hub does not give it: "
+            f"'{name}' is no folder here, and could not be fetched from the hub: "
             f"{str(error).strip().partition(chr(10))[0]}. Aliases: {', '.join(ALIASES)}."
         ) from error

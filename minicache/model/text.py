@@ -56,10 +56,10 @@ class ReadsText(Protocol):
 def read(
     model: ReadsText, input: Any, prepend_bos: bool
 ) -> tuple[Int[Tensor, "batch pos"], list[int] | None]:
-    """The tokens of an input, checked, and how many are real in each row; None: it was tokens.
+    """The checked tokens of an input, and each text's length. For tokens, lengths are None.
 
     Raises:
-        TokenError: they cannot be read.
+        TokenError: the input is neither text nor tokens that the model can read.
     """
     lengths = None
     if not isinstance(input, Tensor):
@@ -171,12 +171,15 @@ def pad(model: ReadsText, rows: Sequence[Sequence[int]]) -> Int[Tensor, "batch p
                 "These texts differ in length, and the tokenizer has no padding token. "
                 "Give them one at a time."
             )
-        pad_token_id = 0  # fills nothing
+        pad_token_id = 0  # all rows have one length, so it is not used
     padded = [[*row, *[pad_token_id] * (longest - len(row))] for row in rows]
     return torch.tensor(padded, dtype=torch.long, device=model.device)
 
 
 def _tokenizer(model: ReadsText) -> Tokenizer:
     if model.tokenizer is None:
-        raise TokenError("This model has no tokenizer. Give tokens, or a tokenizer with it.")
+        raise TokenError(
+            "This model has no tokenizer, so it cannot read text. Give tokens, or give the model a "
+            "tokenizer."
+        )
     return model.tokenizer

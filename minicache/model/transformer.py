@@ -62,7 +62,7 @@ def _over_layers(path: str) -> property:
 
 
 class HookedTransformer(HookedRootModule):
-    """The whole model. Its input is text or tokens; its stream is open at every step.
+    """The whole model. Its input is text or tokens, and every activation has a hook point.
 
     Examples:
         >>> model = HookedTransformer.from_pretrained()
@@ -149,11 +149,11 @@ class HookedTransformer(HookedRootModule):
                 stream there, [batch, pos, d_model], whatever `return_type` says.
             start_at_layer: Start before this block (negative from the end; n_layers runs none),
                 with `input` as the residual stream there.
-            tokens: What a stream stands for. A loss needs them.
-            attention_mask: 1 for each token and 0 for padding, which stands on the right. It says
-                what a loss leaves out. Of texts that is known. Of tokens without a mask,
-                `<pad>` at the end of a row is left out; where the padding token is the end of text
-                as well (GPT-2), every token counts.
+            tokens: With `start_at_layer`, the tokens of that stream. A loss needs them.
+            attention_mask: 1 for each token and 0 for padding, which is on the right. A loss leaves
+                padding out. Texts need no mask. Of tokens without a mask, `<pad>` at the end of a
+                row is left out; where the padding token is also the end of text (GPT-2), every
+                token counts.
 
         Raises:
             TokenError: the input is empty, too long, out of the vocabulary or of the wrong type, or
@@ -183,16 +183,19 @@ class HookedTransformer(HookedRootModule):
             resid = check_stream(input, self.cfg.d_model)
             if needs_tokens and tokens is None:
                 raise ConfigError(
-                    "A loss needs tokens: give what the stream stands for as tokens=."
+                    "A loss, or an attention_mask, needs the tokens of the stream that was given. "
+                    "Give them as tokens=."
                 )
             ids, lengths = text.read(self, tokens, False) if needs_tokens else (resid, None)
             if ids.shape[:2] != resid.shape[:2]:
                 raise ConfigError(
-                    f"tokens have shape {tuple(ids.shape)}, and the stream that they stand for "
-                    f"{tuple(resid.shape)}."
+                    f"tokens= has shape {tuple(ids.shape)}, and the stream {tuple(resid.shape)}. "
+                    f"Give the tokens of this stream, [batch, pos]."
                 )
         elif tokens is not None:
-            raise ConfigError("tokens goes with start_at_layer. Without it, they are the input.")
+            raise ConfigError(
+                "tokens= is only for start_at_layer. Without it, give the tokens as the input."
+            )
         else:
             ids, lengths = text.read(self, input, prepend_bos)
         if needs_tokens:
