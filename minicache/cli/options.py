@@ -1,4 +1,4 @@
-"""The command line's options: each command's, those that several share, and their checks.
+"""Parse and check the command line's options: each command's, and those that several share.
 
 Nothing here imports torch before a command runs, so that `--help` and a misspelt option answer at
 once. A new command is one line in `COMMANDS`, a function that adds its options, and a module
@@ -156,7 +156,7 @@ def _whole(least: int = 1, most: int = LARGEST) -> Callable[[str], int]:
 def _svg(text: str) -> Path:
     file = Path(text)
     if file.suffix.lower() != ".svg":
-        raise ArgumentTypeError(f"SVG is drawn, and {text!r} does not end with .svg")
+        raise ArgumentTypeError(f"plots are SVG files, and {text!r} does not end with .svg")
     if not file.parent.is_dir():
         raise ArgumentTypeError(f"there is no folder '{file.parent}'")
     return file
@@ -193,7 +193,7 @@ class Screen(Console):
     """A rich console that leaves a closed pipe to `main`. Rich's own ends the process with 1."""
 
     def on_broken_pipe(self) -> None:
-        raise  # rich calls this where it handles the error
+        raise  # rich calls this inside its except block
 
 
 def clip(text: str, most: int = 1000) -> str:

@@ -1,8 +1,8 @@
-"""`python -m minicache train`: make the model that ships, from a seed and nothing else.
+"""`python -m minicache train`: train the model that ships with the package, from a seed.
 
-Minutes on two cores. It writes a folder that `HookedTransformer.from_pretrained` reads, and beside
-the weights what was measured: `card.json` with the figures, `CARD.md` with the same in words, and
-`history.json` with the course of training. All figures come from seeds that training never used.
+It takes minutes on two cores. It writes a folder that `HookedTransformer.from_pretrained` reads.
+Figures are beside the weights: `card.json`, `CARD.md` with the same in words, and `history.json`
+with the loss during training. All figures come from seeds that training never used.
 """
 
 from __future__ import annotations
@@ -272,8 +272,8 @@ def write_folder(
 
 def run(args: argparse.Namespace) -> int:
     """The command `train`."""
-    args.out.mkdir(parents=True, exist_ok=True)  # a path that cannot be one is told before the work
-    torch.set_num_threads(1)  # with more, sums are made in another order, and the weights differ
+    args.out.mkdir(parents=True, exist_ok=True)  # a wrong path raises before the training
+    torch.set_num_threads(1)  # more threads add in another order, and the weights differ
     console = Screen()
     columns = (TextColumn("training"), BarColumn(), TextColumn("loss {task.fields[loss]:.3f}"))
     model, history = untrained(args.layers, args.seed), []
