@@ -126,8 +126,8 @@ class Trace(Follow):
 
     def _note(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         given = next((v for v in (*args, *kwargs.values()) if isinstance(v, Tensor)), None)
-        made = self.nodes.get(id(output))
-        if given is not None and made and output is not given and made.kind != "softmax":
+        node = self.nodes.get(id(output))
+        if given is not None and node and output is not given and node.kind != "softmax":
             self.nodes[id(output)] = Node("module", output, [self.node(given)], 0, module)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Int, Integer
 from torch import Tensor
 
 from minicache.errors import ArgumentTypeError, TokenError
@@ -123,7 +123,7 @@ def to_single_token(model: ReadsText, string: str) -> int:
 
 
 def to_token_ids(
-    model: ReadsText, tokens: str | int | Sequence[str | int] | Int[Tensor, "*tokens"]
+    model: ReadsText, tokens: str | int | Sequence[str | int] | Integer[Tensor, "*tokens"]
 ) -> Int[Tensor, "*tokens"]:
     """The ids of tokens that are given as a word, an id, a list of either, or a tensor of ids.
 

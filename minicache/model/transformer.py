@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, cast, overload
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int, Integer, Shaped
 from torch import Tensor, nn
 
 from minicache.cache import ActivationCache
@@ -248,7 +248,7 @@ class HookedTransformer(HookedRootModule):
     to_token_ids = text.to_token_ids
 
     def tokens_to_residual_directions(
-        self, tokens: str | int | Sequence[str | int] | Int[Tensor, "*batch"]
+        self, tokens: str | int | Sequence[str | int] | Integer[Tensor, "*batch"]
     ) -> Float[Tensor, "*batch d_model"]:
         """The direction of the stream, after the final LayerNorm, that each token's logit reads.
 
