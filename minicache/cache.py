@@ -71,6 +71,8 @@ class ActivationCache(Mapping[Any, Tensor]):
             LayerRangeError: it has no such layer (an `IndexError`).
             AddressTypeError: that is no address (a `TypeError`).
         """
+        if isinstance(address, str) and address in self.cache_dict:  # a full name: no parsing
+            return self.cache_dict[address]
         name = self._full_name(address)
         if name in self.cache_dict:
             return self.cache_dict[name]
