@@ -453,7 +453,7 @@ def frozen_scale(
     told = ", ".join(f"{name} {value:+.2f}" for name, value in shares.items())
     end = 26 + 24 * len(shares)
     drawn = Drawing(
-        end + 72,
+        end + 50,
         f"Each part goes through the same steps: less its mean, divided by the run's scale "
         f"{scale:.2f}, times the weight w, dot the direction d. Out come {told}. With the constant "
         f"{constant:+.2f} they sum to {target}, {total:+.2f}.",
@@ -509,8 +509,9 @@ def induction(words: Sequence[str], first: int, previous: str, heads: str) -> Dr
     drawn.path(f"M{x(after)} 82C{x(after)} 54 {x(first)} 54 {x(first)} 70", colour=FOR, width=2)
     drawn.arrow(x(first), 70, x(first), 83, colour=FOR)
     drawn.text(4, 16, f"1  {previous} looks one word back", colour=FOR, bold=True)
-    drawn.text(4, 32, f"and writes at {words[after]}: “before me: {words[first]}”", colour=FOR)
-    drawn.text(WIDTH - 4, 32, "(likely)", at="end", colour=QUIET)
+    drawn.text(
+        4, 32, f"and likely writes at {words[after]}: “before me: {words[first]}”", colour=FOR
+    )
     drawn.path(f"M{x(after) - 12} 64L{x(after) - 12} 38", colour=FOR, dashed=True)
     drawn.path(
         f"M{x(last)} 112C{x(last)} 146 {x(after)} 146 {x(after)} 126", colour=AGAINST, width=2
