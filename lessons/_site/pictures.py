@@ -159,7 +159,8 @@ def decision_tree(leaves: Mapping[str, str]) -> Drawing:
         292,
         "Something is not as it should be. Could an input bring it about? If not: assert, as in "
         f"{asserted}. If so: would going on give a wrong result? Then raise, as in {raised}. "
-        f"If not: does somebody want to know? If so: log, as in {logged}. If not: nothing.",
+        f"If not: is it global, or was there nothing to do? Then log, as in {logged}. "
+        "If not: nothing.",
     )
 
     def question(y: float, words: str) -> None:
