@@ -296,10 +296,20 @@ def kill_timeline(first: Sequence[float], second: Sequence[float], killed: float
     return drawn
 
 
-def bars(values: Mapping[str, float], unit: str, log: bool = False) -> Drawing:
-    """A bar with its value for each name; with `log`, lengths are of logarithms."""
-    left, long = 128, WIDTH - 128 - 58
-    told = ", ".join(f"{name} {value:,g}" for name, value in values.items())
+def bars(
+    values: Mapping[str, float], unit: str, log: bool = False, reference: str | None = None
+) -> Drawing:
+    """A bar with its value for each name; with `log`, lengths are of logarithms.
+
+    With `reference`, the name of one of them, each other says by how much it is off.
+    """
+    left, long = 128, WIDTH - 128 - (58 if reference is None else 98)
+
+    def words(name: str, value: float) -> str:
+        off = "" if reference in (None, name) else f" ({value / values[reference] - 1:+.0%})"
+        return f"{value:,g}{off}"
+
+    told = ", ".join(f"{name} {words(name, value)}" for name, value in values.items())
     drawn = Drawing(24 * len(values) + 26, f"{unit}: {told}.")
     most, least = max(values.values()), min(values.values()) / 2
     for number, (name, value) in enumerate(values.items()):
@@ -308,9 +318,9 @@ def bars(values: Mapping[str, float], unit: str, log: bool = False) -> Drawing:
         drawn.text(left - 6, y + 13, name, at="end", size=11.5)
         fill = AGAINST if number == 0 else FOR
         drawn.box(left, y, long * share, 18, fill=fill, stroke="none", round=1)
-        drawn.text(left + long * share + 5, y + 13, f"{value:,g}", size=11.5)
-    words = unit + (" (a scale of powers of ten)" if log else "")
-    drawn.text(left, 24 * len(values) + 18, words, size=11.5, colour=QUIET)
+        drawn.text(left + long * share + 5, y + 13, words(name, value), size=11.5)
+    below = unit + (" (a scale of powers of ten)" if log else "")
+    drawn.text(left, 24 * len(values) + 18, below, size=11.5, colour=QUIET)
     return drawn
 
 
