@@ -104,8 +104,10 @@ def _all_decisions(files: Any) -> str:
     for file in files.documentation_pages():
         if file.generated_by:
             continue
-        for title, body in lessons.decisions(Path(file.abs_src_path).read_text("utf-8")):
-            text = f"### {title}\n\nFrom [{file.name}]({file.src_uri}).\n\n{body}\n"
+        page = Path(file.abs_src_path).read_text("utf-8")
+        name = page.partition("\n")[0].removeprefix("# ")
+        for title, body in lessons.decisions(page):
+            text = f"### {title}\n\nFrom [{name}]({file.src_uri}).\n\n{body}\n"
             themes.setdefault(course.theme(file.name), []).append((title, text))
     index = ["| theme | decisions |", "|---|---|"]
     for theme, found in themes.items():
