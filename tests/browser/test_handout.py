@@ -11,8 +11,6 @@ import pytest
 
 from exercises.commands.release import release
 from exercises.grader.bank import exercises_in
-from minicache import HookedTransformer
-from tests.browser.test_live import MARY
 
 INSTRUCTORS = ("instructors.html", "mistakes.html")
 
