@@ -1,4 +1,4 @@
-"""A student's copy with its site, as it is handed out: packed, unpacked, and opened from the disk."""
+"""A student's copy with its site, as it is handed out: packed, unpacked, opened from the disk."""
 
 from __future__ import annotations
 
