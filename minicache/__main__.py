@@ -1,4 +1,4 @@
-"""`python -m minicache COMMAND`: run one of the commands of `cli/options.py`. Without, the tour."""
+"""`python -m minicache COMMAND`: run a command of `cli/options.py`. With no command, the tour."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from minicache.errors import MinicacheError
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a command. What a user did wrong becomes one line on stderr, and status 2."""
+    """Run a command. A user's mistake becomes one line on stderr, and status 2."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # pragma: no branch  # not so only inside a test
             stream.reconfigure(errors="replace")  # an ASCII terminal gets ? for a bar
@@ -61,7 +61,7 @@ def _failed(why: str, status: int = 2) -> int:
 
 
 def _drop_output() -> None:
-    """Send the rest of the output nowhere. Python would try to write it when it ends, and fail."""
+    """Discard the rest of the output. Python would try to write it at its end, and fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -21,7 +21,6 @@ from minicache.errors import (
     AddressTypeError,
     ArgumentTypeError,
     ArgumentValueError,
-    BatchSizeError,
     MissingActivationError,
     UnknownActivationError,
     described,
@@ -30,7 +29,7 @@ from minicache.errors import (
     shown,
 )
 from minicache.names import block_layer, get_act_name, index_of, split_act_name, stream_place
-from minicache.slices import Slice, SliceInput, only_item
+from minicache.slices import Slice, SliceInput, batch_items, only_item
 from minicache.storage import storages, usable_device
 
 __all__ = ["ActivationCache"]
@@ -72,6 +71,8 @@ class ActivationCache(Mapping[Any, Tensor]):
             LayerRangeError: it has no such layer (an `IndexError`).
             AddressTypeError: that is no address (a `TypeError`).
         """
+        if isinstance(address, str) and address in self.cache_dict:  # a full name: no parsing
+            return self.cache_dict[address]
         name = self._full_name(address)
         if name in self.cache_dict:
             return self.cache_dict[name]
@@ -135,9 +136,7 @@ class ActivationCache(Mapping[Any, Tensor]):
             BatchSizeError: this cache has no batch axis.
             SliceRangeError: the batch has no such item.
         """
-        items = Slice.of(batch_slice)
-        if not self.has_batch_dim and items.mode != "identity":
-            raise BatchSizeError(f"{items} cannot slice the batch: this cache has no batch axis.")
+        items = batch_items(batch_slice, self.has_batch_dim)
         entries = {name: items.apply(tensor, dim=0) for name, tensor in self.items()}
         return ActivationCache(entries, self.model, self.has_batch_dim and items.mode != "int")
 

@@ -1,6 +1,6 @@
 """Draw findings with matplotlib, which the extra `plots` brings.
 
-Plotting is no part of the subject, so these are few and plain, and take plain numbers and words.
+The functions are few and simple, and take plain numbers and words.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = [
     "scatter",
 ]
 
-# The site's own: its style sheet has a lighter one of each for the dark page.
+# The site's colours: its style sheet replaces each by a lighter one on the dark page.
 FOR: Final = "#0b6a86"
 AGAINST: Final = "#b04a1f"
 THIRD: Final = "#6a4fb3"
@@ -106,10 +106,14 @@ def saved_bytes(
     left, right = figure.subplots(1, 2)
     left.plot(batches, [size / 1e6 for size in exact], "o", label="exact")
     left.plot(batches, [size / 1e6 for size in predicted], "-", label="predicted")
-    left.set(xlabel="batch size", ylabel="MB kept for backward", title="A line, but not through 0")
+    left.set(
+        xlabel="batch size",
+        ylabel="MB kept for backward",
+        title="Linear in the batch size, plus a constant",
+    )
     left.legend()
     right.plot(layers, [size / 1e6 for size in of_layers], "-o")
-    right.set(xlabel="layers", ylabel="MB, predicted", title="A layer costs what a layer costs")
+    right.set(xlabel="layers", ylabel="MB, predicted", title="Linear in the number of layers")
     return figure
 
 
@@ -199,8 +203,8 @@ def _cells(
     for place, row in enumerate(grid):
         for column, value in enumerate(row):
             colour = "white" if abs(value) > 0.6 * most else "black"
-            said = f"{round(value, 1) + 0.0:+.1f}"  # + 0.0: there is no -0.0
-            axes.text(column, place, said, ha="center", va="center", color=colour)
+            number = f"{round(value, 1) + 0.0:+.1f}"  # + 0.0 turns -0.0 into 0.0
+            axes.text(column, place, number, ha="center", va="center", color=colour)
     axes.set_xticks(range(len(columns)), columns)
     axes.set_yticks(range(len(grid)), rows)
     axes.set_title(title, size=9)
@@ -213,7 +217,7 @@ def _numbered(letter: str, count: int) -> list[str]:
 
 
 def _shades(*colours: str) -> Any:
-    """From a colour over transparent to another: the paper, light or dark, shows at 0."""
+    """A colour map of one or two colours that is transparent at 0, on a light or dark page."""
     matplotlib = optional("matplotlib.colors", "plots", "matplotlib")
     ends = [matplotlib.to_rgba(colour) for colour in colours]
     middle = (*ends[-1][:3], 0.0)

@@ -18,7 +18,7 @@ from torch import Tensor
 from minicache.errors import BatchSizeError, SliceError, SliceRangeError, described, shown
 from minicache.names import index_of
 
-__all__ = ["Slice", "SliceInput", "only_item"]
+__all__ = ["Slice", "SliceInput", "batch_items", "only_item"]
 
 _FORMS = (
     "Give an int, a tuple (stop,) or (start, stop) or (start, stop, step), a list or 1-d tensor of "
@@ -126,6 +126,21 @@ class Slice:
                 f"Index {shown(outside[0])} is out of range for {axis}, which has size {size}"
                 + (f": give {-size} to {size - 1}." if size else " and so no entries.")
             )
+
+
+def batch_items(batch_slice: Slice | SliceInput, has_batch_dim: bool) -> Slice:
+    """Which items of a batch. None are all, and the only choice where there is no batch axis.
+
+    Raises:
+        BatchSizeError: items are picked, and there is no batch axis.
+    """
+    items = Slice.of(batch_slice)
+    if items.mode != "identity" and not has_batch_dim:
+        raise BatchSizeError(
+            f"{items} cannot pick items of the batch: this cache has no batch axis any more. "
+            f"Leave the batch slice out."
+        )
+    return items
 
 
 def only_item(name: str, tensor: Tensor) -> Tensor:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 GPT2 = {
@@ -56,6 +59,35 @@ def random_weights(config):
         made |= {f"{h}mlp.c_fc.bias": new(inner), f"{h}mlp.c_proj.bias": new(d)}
     made |= {"transformer.ln_f.weight": new(d), "transformer.ln_f.bias": new(d)}
     return made
+
+
+def write_checkpoint(
+    where: Path,
+    config: dict[str, Any] = GPT2,
+    form: str = "safetensors",
+    tied: bool = True,
+    tokenizer: bool = False,
+) -> Path:
+    """Write a model's folder: weights as one safetensors file, `"sharded"`, or a `"torch"` file."""
+    where.mkdir(exist_ok=True)
+    weights = random_weights(config)
+    if not tied:
+        weights["lm_head.weight"] = torch.ones(11, 12)
+    (where / "config.json").write_text(json.dumps(config))
+    if form == "safetensors":
+        save_file(weights, where / "model.safetensors")
+    elif form == "torch":
+        torch.save(weights, where / "pytorch_model.bin")
+    else:
+        names = list(weights)
+        halves = {"a.safetensors": names[::2], "b.safetensors": names[1::2]}
+        for file, some in halves.items():
+            save_file({name: weights[name] for name in some}, where / file)
+        index = {name: file for file, some in halves.items() for name in some}
+        (where / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
+    if tokenizer:
+        write_tokenizer(where / "tokenizer.json")
+    return where
 
 
 def write_tokenizer(file: Path) -> None:

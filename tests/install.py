@@ -1,4 +1,4 @@
-"""What the exercises' README and the notebooks install, done as it stands, in new environments.
+"""What the documents tell to install and to run, done as it stands, in new environments or copies.
 
 This takes minutes and a network, so only `.ci/run` asks for it: `pytest tests/install.py`.
 """
@@ -18,8 +18,11 @@ import pytest
 
 from exercises.commands.release import pack_for_gradescope, release
 from exercises.grader.bank import HOME, exercises_in
+from tests.test_documents import OURS, STUDENTS, commands, listed
 from tests.test_lessons import lesson
-from tests.test_workshop import classroom_commands
+from tests.test_workshop import classroom_commands, lay_out, repository, solution
+
+__all__ = ["repository"]  # a fixture
 
 ROOT, EXERCISES = HOME.parent, exercises_in()
 # Nothing of the environment that the tests run in is to be found.
@@ -124,6 +127,42 @@ def test_classrooms_commands_install_and_grade(tmp_path):
     for command in classroom_commands():
         shell(without_an_index(command), copy, bare(python, GITHUB_STEP_SUMMARY=str(summary)))
     assert summary.read_text().count("| passed |") == len(EXERCISES)
+
+
+def run_as_written(command: str, folder: Path, home: Path) -> None:
+    """Run it as somebody new does. Exercises that nobody has begun are a status of their own."""
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=folder, env={**KEPT, "HOME": str(home)}, capture_output=True, text=True,
+    )  # fmt: skip
+    said = f"{command}\n{done.stdout}{done.stderr}"
+    unfinished = command.startswith("pytest exercises") and "--solutions" not in command
+    assert done.returncode == int(unfinished), said
+    assert "Traceback" not in said
+    if unfinished:
+        assert "not started" in said
+    if chosen := re.search(r"-k (\w+)", command):
+        found = re.findall(r"^ . (ex\d\d_\w+)", done.stdout, re.M)
+        assert found == [e.name for e in EXERCISES if e.key == chosen[1]], said
+
+
+@pytest.mark.parametrize("document", [one for one in OURS if not all(map(listed, commands(one)))])
+def test_each_command_runs_as_it_stands(document, repository, tmp_path):
+    (tmp_path / "home").mkdir()
+    lay_out(repository, {f"handed_in/ada/{EXERCISES[4].name}.py": solution(5)})
+    for command in commands(document):
+        if not listed(command):
+            run_as_written(command, repository, tmp_path / "home")
+
+
+def test_each_command_of_a_students_readme_runs_in_the_students_copy(tmp_path):
+    copy = tmp_path / "copy"
+    release(copy, EXERCISES)
+    assert (copy / "README.md").read_text().count("```bash") == 4
+    (tmp_path / "home").mkdir()
+    for command in commands(STUDENTS):
+        if not listed(command):
+            run_as_written(command, copy, tmp_path / "home")
 
 
 @pytest.fixture

@@ -417,10 +417,10 @@ def test_a_folder_of_answers_that_is_not_there_is_told(tmp_path):
     assert "Traceback" not in done.stderr + done.stdout
 
 
-def exercises_command(*arguments, folder=ROOT):
+def exercises_command(*arguments, folder=ROOT, **environment):
     return subprocess.run(
         [sys.executable, "-m", "exercises", *map(str, arguments)],
-        cwd=folder, capture_output=True, text=True,
+        cwd=folder, capture_output=True, text=True, env={**os.environ, **environment},
     )  # fmt: skip
 
 

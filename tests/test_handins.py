@@ -153,7 +153,36 @@ def test_hidden_files_links_and_other_peoples_code_are_no_answers(tmp_path):
         {".venv/lib/getitem.py": "", "__MACOSX/._ex05_getitem.py": "", "minicache/slices.py": ""},
     )
     (folder / "ex05_getitem.py").symlink_to(outside)
-    assert find_answers(folder, EXERCISES).files == handin.files == {}
+    linked = find_answers(folder, EXERCISES)
+    assert linked.files == handin.files == {}
+    answer, notes = linked.answer(EXERCISES[4])
+    assert not answer.exists()
+    assert "ex05_getitem.py is a link" in notes[0]
+
+
+@pytest.mark.parametrize(
+    "name", ["ex05_getitem.ipynb", "getitem.py.txt", "Ex05_getitem (1).zip", "work/ex5.txt"]
+)
+def test_an_answer_in_another_kind_of_file_is_named_and_not_graded(tmp_path, name):
+    handin = lay_out(tmp_path, {name: "{}", "requirements.txt": "", "ex01_hook_point.py": stub(1)})
+    assert list(handin.files) == ["ex01_hook_point"]
+    assert f"{name} is no Python file" in handin.notes["ex05_getitem"]
+    assert "requirements" not in handin.about()
+    (tmp_path / "ex05_getitem.py").write_text(written(5))
+    assert find_answers(tmp_path, EXERCISES).about() == ""
+
+
+def test_a_repositorys_own_files_are_not_listed_as_no_exercises(tmp_path):
+    own = ("earlier.py", "conftest.py", "__main__.py", "grader/bank.py", "ex01_hook_point/hints.md")
+    files = {f"clone/exercises/{file}": "" for file in own}
+    handin = lay_out(tmp_path, {**files, "clone/exercises/ex01_hook_point/exercise.py": written(1)})
+    assert list(handin.files) == ["ex01_hook_point"]
+    assert handin.about() == ""
+
+
+def test_what_is_right_in_name_and_not_in_place_is_told_so(tmp_path):
+    handin = lay_out(tmp_path, {"a.py": "", "src/mine/ex05_getitem.py": written(5)})
+    assert handin.notes["ex05_getitem"].endswith("Please put it at the top.")
 
 
 def test_what_was_found_is_told_with_the_scoreboard(tmp_path):

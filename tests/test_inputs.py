@@ -98,7 +98,7 @@ def test_tokens_that_may_be_padding_or_ends_of_text_are_counted_with_a_warning(c
     model(torch.tensor([[3, 1, 2, 3]]), return_type="loss")  # one end of text is ordinary
     assert caplog.text == ""
     model(torch.tensor([[3, 1, 3, 3]]), return_type="loss")
-    assert "all of it counts in this loss" in caplog.text
+    assert "all of these tokens count in this loss" in caplog.text
     caplog.clear()
     model(torch.tensor([[3, 1, 3, 3]]))
     mask = torch.tensor([[1, 1, 1, 0]])
@@ -122,7 +122,7 @@ def test_a_loss_without_any_target_raises_and_is_never_nan():
 @pytest.mark.parametrize(
     ("mask", "error", "words"),
     [
-        (torch.ones(2, 3), ShapeError, r"\(2, 4\), not \(2, 3\)"),
+        (torch.ones(2, 3), ShapeError, r"\(2, 4\), and not \(2, 3\)"),
         ([[1, 1, 1, 1]] * 2, ShapeError, "not list"),
         (torch.tensor([[0, 1, 1, 1]] * 2), ConfigError, "Padding is on the right"),
         (torch.tensor([[1, 0, 1, 1]] * 2), ConfigError, "Padding is on the right"),
@@ -135,7 +135,7 @@ def test_a_mask_that_does_not_fit_raises(mask, error, words):
 
 
 def test_texts_bring_their_own_lengths():
-    with pytest.raises(ConfigError, match="the lengths are known"):
+    with pytest.raises(ConfigError, match="whose lengths are known"):
         lettered()("12", return_type="loss", attention_mask=torch.ones(1, 3))
 
 

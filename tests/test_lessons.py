@@ -193,6 +193,13 @@ def test_a_picture_draws_what_the_page_computed():
     assert 2 * widths[0] == pytest.approx(widths[1], rel=0.01)
 
 
+def test_a_bar_says_by_how_much_it_is_off_the_one_that_is_named():
+    code = "dict(values={'exact': 4, 'method': 5}, unit='MB', reference='exact')"
+    drawing = page(f'```picture bars title="T" caption="C"\n{code}\n```\n')[1]
+    assert "MB: exact 4, method 5 (+25%)." in drawing
+    assert ">5 (+25%)</text>" in drawing
+
+
 def test_a_decision_has_its_five_parts():
     with pytest.raises(lesson.LessonError, match="Context"):
         lesson.decisions('!!! decision "A"\n\n    **Choice.** B.\n')

@@ -184,7 +184,7 @@ def test_a_weight_in_two_shards_is_told(tmp_path):
     index = tmp_path / "a" / "model.safetensors.index.json"
     listed = json.loads(index.read_text())["weight_map"]
     index.write_text(json.dumps({"weight_map": {**listed, "more": "c.safetensors"}}))
-    with pytest.raises(ModelFileError, match="a second time"):
+    with pytest.raises(ModelFileError, match="another file has one too"):
         HookedTransformer.from_pretrained(tmp_path / "a")
 
 
@@ -195,7 +195,9 @@ def test_a_weight_under_two_names_is_told_and_old_constants_are_left_out(tmp_pat
     save_file({**weights, "h.0.attn.bias": torch.ones(1, 1, 9, 9).bool()}, file)
     HookedTransformer.from_pretrained(tmp_path / "a")
     save_file({**weights, "wte.weight": torch.ones(11, 12)}, file)
-    with pytest.raises(ModelFileError, match=r"twice, with and without 'transformer\.'"):
+    with pytest.raises(
+        ModelFileError, match=r"two entries, with and without the prefix 'transformer\.'"
+    ):
         HookedTransformer.from_pretrained(tmp_path / "a")
 
 

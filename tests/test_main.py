@@ -90,7 +90,7 @@ def test_help_names_the_commands():
         (["--versus", "In France"], "is 2 tokens"),
         (["--prompt", "a " * 60], "at most n_ctx=48"),
         (["--model", "nowhere"], "There is no model at 'nowhere'"),
-        (["--device", "nonsense"], "--device nonsense: not to be had here"),
+        (["--device", "nonsense"], "--device nonsense: There is no device 'nonsense' here"),
         (["--plot", "heads.png"], "does not end with .svg"),
         (["--plot", "no/such/folder/heads.svg"], "there is no folder 'no/such/folder'"),
         (["--nonsense"], "unrecognized arguments"),
@@ -100,8 +100,8 @@ def test_help_names_the_commands():
         (["train", "--out", "/dev/null"], "/dev/null"),
         (["harvest", "a", "b", "--names", "z0", "--items-per-shard", "9" * 30], "whole number"),
         (["memory", "--batch", "1000000000"], "more than this machine has"),
-        (["--device", "meta"], "--device meta: not to be had here"),
-        (["--device", "mps"], "--device mps: not to be had here"),
+        (["--device", "meta"], "--device meta: 'meta' keeps shapes, and no values"),
+        (["--device", "mps"], "--device mps: There is no device 'mps' here"),
     ],
 )
 def test_a_mistake_gives_one_clear_line_and_status_2(arguments, words):
@@ -120,7 +120,7 @@ def test_a_mistake_gives_one_clear_line_and_status_2(arguments, words):
 def test_no_cuda_is_said_in_one_line():
     done = cli("--device", "cuda")
     assert done.returncode == 2
-    assert "--device cuda: not to be had here" in done.stderr
+    assert "--device cuda: There is no device 'cuda' here" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 

@@ -181,7 +181,7 @@ def test_mistakes_raise_with_words_that_help(call, kind, words):
         (lambda c: c.decompose_resid(), "hook_pos_embed"),
         (lambda c: c.decompose_resid(0, incl_embeds=False, apply_ln=True), "ln1.hook_scale"),
         (lambda c: c.stack_head_results(), "blocks.0.attn.hook_z"),
-        (lambda c: c.head_logit_attrs(3), "ln_final.hook_scale"),
+        (lambda c: c.head_logit_attrs(3), "blocks.0.attn.hook_z"),
         (lambda c: c.stack_neuron_results(1), "blocks.0.mlp.hook_post"),
         (lambda c: c.accumulated_resid(1), "blocks.0.hook_resid_pre"),
     ],

@@ -59,20 +59,24 @@ def test_a_name_on_the_hub_goes_to_the_package(monkeypatch):
 @pytest.mark.parametrize(
     ("file", "content", "words"),
     [
-        ("a.jsonl", '{"text": "a"}\n{"text": ', "object 1: not one line of JSON"),
+        ("a.jsonl", '{"text": "a"}\n{"text": ', "object 1: this line is not valid JSON"),
         ("a.jsonl", '{"text": "a"}\n{"story": "b"}', "object 1: no text in the field 'text'"),
         ("a.jsonl", '{"text": 3}', "It has: 'text'"),
         ("a.jsonl", "[1]", "It has: list"),
         ("a.JSONL", '{"story": "a"}', "no text in the field 'text'"),
-        ("a.jsonl", "[" * 100_000, "object 0: not one line of JSON"),
-        ("a.jsonl", '{"text": "a"}\n{"text": "\\ud800"}', "object 1: no text: 'utf-8' codec"),
+        ("a.jsonl", "[" * 100_000, "object 0: this line is not valid JSON"),
+        (
+            "a.jsonl",
+            '{"text": "a"}\n{"text": "\\ud800"}',
+            "object 1: its text is not valid Unicode: 'utf-8' codec",
+        ),
         ("a.csv", "text\na", ".csv is not read. Give a text file"),
         ("a.CSV", "text\na", ".CSV is not read"),
         ("a.parquet", "PAR1", ".parquet is not read"),
         ("a.txt.gz", b"\x1f\x8b", ".gz is not read"),
         ("a.txt", b"\xff\xfe", "not text in UTF-8"),
         ("nowhere.txt", None, "There is no data set"),
-        ("folder", "", "cannot be had"),
+        ("folder", "", "cannot be loaded"),
         ("two", "", "no split 'train'. It has: test"),
     ],
 )
@@ -101,5 +105,5 @@ def test_a_hub_that_does_not_answer_is_told(tmp_path):
         capture_output=True, text=True, env=env,
     )  # fmt: skip
     assert done.returncode == 2
-    assert "The data set 'owner/name' cannot be had" in done.stderr
+    assert "The data set 'owner/name' cannot be loaded" in done.stderr
     assert "Traceback" not in done.stderr

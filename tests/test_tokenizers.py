@@ -54,7 +54,7 @@ def test_tokenizers_can_be_copied_and_pickled(file):
 
 def test_a_file_that_is_no_tokenizer_raises(tmp_path):
     (tmp_path / "tokenizer.json").write_text("{}")
-    with pytest.raises(ModelFileError, match="is no tokenizer"):
+    with pytest.raises(ModelFileError, match="cannot be read as a tokenizer"):
         HubTokenizer(tmp_path / "tokenizer.json", 0)
 
 

@@ -74,13 +74,13 @@ def is_before(name, layer):
     [
         (dict(start_at_layer=3), LayerRangeError, "Layer 3"),
         (dict(start_at_layer=2, stop_at_layer=1), LayerRangeError, "is 2 or later"),
-        (dict(start_at_layer=None), ConfigError, "goes with start_at_layer"),
+        (dict(start_at_layer=None), ConfigError, "only for start_at_layer"),
         (dict(input=tokens(2, 4)), ConfigError, "not from torch.int64"),
         (dict(input="a text"), ConfigError, "not from str"),
         (dict(input=torch.zeros(4, 10)), ConfigError, r"\(4, 10\)"),
         (dict(input=torch.zeros(2, 4, 11)), ConfigError, "d_model=10"),
         (dict(input=torch.zeros(2, 0, 10)), ConfigError, "at least"),
-        (dict(return_type="loss", tokens=None), ConfigError, "A loss needs tokens"),
+        (dict(return_type="loss", tokens=None), ConfigError, "needs the tokens of the stream"),
         (dict(return_type="loss", tokens=tokens(2, 3)), ConfigError, r"\(2, 3\)"),
         (dict(return_type="loss", tokens=tokens(2, 4) + 99), TokenError, "0 to 10"),
     ],
@@ -266,6 +266,17 @@ def test_a_list_of_words_gives_a_direction_for_each(shipped):
     ids = [shipped.to_single_token(word) for word in words]
     assert torch.equal(shipped.tokens_to_residual_directions(ids), expected)
     assert shipped.to_string(ids) == "Mary John"
+
+
+def test_tokens_given_in_any_way_have_the_same_ids(shipped):
+    mary, john = (shipped.to_single_token(word) for word in ("Mary", "John"))
+    for asked in (["Mary", "John"], [mary, john], torch.tensor([mary, john], dtype=torch.int32)):
+        ids = shipped.to_token_ids(asked)
+        assert ids.tolist() == [mary, john]
+        assert ids.dtype == torch.int64
+    assert shipped.to_token_ids("Mary").shape == ()
+    with pytest.raises(TokenError, match="is not tokens"):
+        shipped.to_token_ids(10**30)
 
 
 @pytest.mark.parametrize("bad", [None, "ab", [[1], [1, 2]], [1, "a"], object(), {"a": 1}, [None]])

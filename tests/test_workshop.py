@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -327,6 +328,8 @@ def a_class(tmp_path_factory):
             most[5],
             "",
         ),
+        "notebook": ({f"{name(5)}.ipynb": "{}"}, 0, f"{name(5)}.ipynb is no Python file"),
+        "Jürgen Müller 3": ({f"{name(5)}.py": solution(5).replace("\n", "\r\n")}, most[5], ""),
         "exits": ({f"{name(1)}.py": "import os; os._exit(0)"}, 0, ""),
         "collected": (
             {"conftest.py": "raise SystemExit", f"{name(5)}.py": solution(5)},
@@ -346,6 +349,21 @@ def a_class(tmp_path_factory):
         table[f"{kind}_zip"] = table[kind]
     (folder / "broken_zip.zip").write_bytes(b"PK")
     table["broken_zip"] = (0, "cannot be read")
+    spoilt = bytearray((folder / "all_zip.zip").read_bytes())
+    spoilt[200:1200] = bytes(1000)
+    (folder / "spoilt_zip.zip").write_bytes(spoilt)
+    table["spoilt_zip"] = (0, "cannot be read")
+    with zipfile.ZipFile(folder / "environment_zip.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr(f"{name(5)}.py", solution(5))
+        packed.writestr("__MACOSX/._ex05_getitem.py", b"\0")
+        packed.writestr(".venv/lib/large.py", b"#" * (30 << 20))
+    table["environment_zip"] = (most[5], "")
+    with zipfile.ZipFile(folder / "large_zip.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr(f"{name(5)}.py", b"#" * (30 << 20))
+    table["large_zip"] = (0, "more than 20 MB")
+    (folder / "linked").mkdir()
+    (folder / "linked" / f"{name(5)}.py").symlink_to(EXERCISES[4].folder / "meta" / "solution.py")
+    table["linked"] = (0, f"{name(5)}.py is a link")
     for number in range(30 - len(table)):
         lay_out(folder / f"mixed_up_{number}", {f"{name(1)}.py": MIXED_UP})
         table[f"mixed_up_{number}"] = (None, "")
@@ -362,7 +380,7 @@ def test_thirty_hand_ins_are_graded_as_the_table_says(a_class, tmp_path):
     seconds = time.monotonic() - started
     assert done.returncode == 0, done.stderr
     print(f"{seconds:.1f} s")
-    with out.open(newline="") as opened:
+    with out.open(newline="", encoding="utf-8-sig") as opened:
         rows = {row["student"]: row for row in csv.DictReader(opened)}
     assert set(rows) == set(table)
     for who, (points, words) in table.items():
@@ -389,6 +407,48 @@ def test_a_class_is_graded_on_some_exercises_and_named_when_asked(a_class, tmp_p
     assert f"of {EXERCISES[4].most} points" in done.stdout
     assert name(1) not in done.stdout
     assert "nested_solved" in projector.read_text()
+
+
+def test_names_that_no_terminal_or_spreadsheet_takes_stop_nothing(tmp_path):
+    folder, out, projector = tmp_path / "class", tmp_path / "class.csv", tmp_path / "class.html"
+    for who in (os.fsdecode(b"J\xfcrgen"), "=1+1", "Mu\u0308ller", "same"):
+        lay_out(folder / who, {f"{name(1)}.py": stub(1)})
+    with zipfile.ZipFile(folder / "same.zip", "w") as packed:
+        packed.writestr(f"{name(1)}.py", "def oops(:")
+    asked = ("--only", "1", "--csv", out, "--page", projector, "--names")
+    done = exercises_command("grade", folder, *asked, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    with out.open(newline="", encoding="utf-8-sig") as opened:
+        names = {row["student"] for row in csv.DictReader(opened)}
+    assert names == {"J?rgen", "'=1+1", "M\u00fcller", "same", "same.zip"}
+    assert "M\u00fcller" in projector.read_text("utf-8")
+
+
+def test_a_place_for_the_table_that_cannot_be_is_told_before_grading(a_class, tmp_path):
+    for option in ("--csv", "--page"):
+        done = exercises_command("grade", a_class[0], option, tmp_path / "no" / "such" / "file")
+        assert done.returncode == 2
+        assert "folder that is there" in done.stderr
+        assert not done.stdout
+
+
+@pytest.mark.parametrize("graded", [["pytest", "exercises", "--answers"], ["exercises", "grade"]])
+def test_an_endless_answer_ends_with_ctrl_c(tmp_path, graded):
+    """Python waits for a child that still runs, and would wait for ever."""
+    begun = tmp_path / "begun"
+    endless = f"open({str(begun)!r}, 'w').close()\nwhile True: pass\n"
+    lay_out(tmp_path / "class" / "ada", {f"{name(1)}.py": endless})
+    limit = ["--limit", "600"] if graded[0] == "pytest" else []
+    running = subprocess.Popen(
+        [sys.executable, "-m", *graded, tmp_path / "class", "--only", "1", *limit],
+        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    while not begun.exists():
+        time.sleep(0.1)
+    os.killpg(running.pid, signal.SIGINT)  # as a terminal does
+    _, said = running.communicate(timeout=60)
+    assert running.returncode in (2, 130)
+    assert b"Traceback" not in said
 
 
 @pytest.mark.parametrize(

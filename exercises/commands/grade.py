@@ -1,27 +1,35 @@
-"""Grade a class: a folder or a zip file a student, one process, a table, a CSV file, a page."""
+"""Grade a class: a folder or a zip file a student, one command, a table, a CSV file, a page."""
 
 from __future__ import annotations
 
 import csv
-import shutil
+import gc
+import os
+import signal
 import tempfile
 import textwrap
+import unicodedata
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
+from multiprocessing import get_context
 from pathlib import Path
+
+import torch
 
 from exercises.commands.page import page
 from exercises.grader.bank import Exercise, Result, exercises_in, grade, read_record
-from exercises.grader.handins import Handin, find_answers
+from exercises.grader.handins import Handin, find_answers, holds_answers
 from exercises.grader.report import MARKS
 
 __all__ = ["Class", "Student", "grade_class"]
 
-MOST = 200 << 20  # bytes that one zip file may unpack to
+MOST = 20 << 20  # bytes that one zip file may unpack to
+WORKERS = 4  # at most, and never more than there are cores: an answer has a limit of time
 SHOWN = 8  # of the commonest mix-ups
 
 
@@ -65,6 +73,7 @@ class Class:
         """A line a student, then the class by exercise, its mix-ups, and the files to rename."""
         width = max([12, *(len(student.name) for student in self.students)])
         numbers = " ".join(f"{one.number:02}" for one in self.exercises)
+        longest = max(len(one.name) for one in self.exercises)
         lines = [f"{'':<{width}} points  {numbers}"]
         for student in self.students:
             marks = "  ".join(MARKS[one.status] for one in student.results)
@@ -74,7 +83,7 @@ class Class:
         for number, exercise in enumerate(self.exercises):
             done = Counter(student.results[number].status for student in self.students)
             counts = ", ".join(f"{done[status]} {status}" for status in MARKS if done[status])
-            lines.append(f"{exercise.name:<23} {counts}")
+            lines.append(f"{exercise.name:<{longest}}  {counts}")
         if common := self.mixups().most_common(SHOWN):
             lines += ["", "The commonest mix-ups:"]
         for (name, text), count in common:
@@ -85,22 +94,23 @@ class Class:
             lines += ["", "Names and places:"]
         lines += [f"  {name}: {line}" for name, line in abouts]
         lines += [
-            f"  {name}: nobody's. A student is a folder or a zip file." for name in self.others
+            f"  {name}: not graded. A hand-in is a folder or a zip file." for name in self.others
         ]
         return "\n".join(lines)
 
     def write_csv(self, file: Path) -> None:
         """A row a student: the sum, the points of each exercise, and what is to be said."""
-        with file.open("w", newline="", encoding="utf-8") as opened:
+        # With a mark, by which Excel knows UTF-8. Some file systems' names are in no encoding.
+        with file.open("w", newline="", encoding="utf-8-sig", errors="replace") as opened:
             rows = csv.writer(opened)
             rows.writerow(["student", "points", "of", *(e.name for e in self.exercises), "told"])
             for one in self.students:
                 points = [result.score for result in one.results]
-                rows.writerow([one.name, one.score, self.most, *points, one.about])
+                rows.writerow([_as_text(one.name), one.score, self.most, *points, one.about])
 
     def write_page(self, file: Path, names: bool) -> None:
         """A page for the projector. Nobody's name is on it, unless asked for."""
-        file.write_text(page(self, names), encoding="utf-8")
+        file.write_text(page(self, names), encoding="utf-8", errors="replace")
 
 
 def grade_class(folder: Path, exercises: Sequence[Exercise], wrappers: bool = True) -> Class:
@@ -108,51 +118,106 @@ def grade_class(folder: Path, exercises: Sequence[Exercise], wrappers: bool = Tr
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is no folder. Give one that holds a folder a student.")
     inside = sorted(one for one in folder.iterdir() if not one.name.startswith((".", "__MACOSX")))
-    students = [one for one in inside if one.is_dir() or one.suffix.lower() == ".zip"]
-    if not students:
+    places = [one for one in inside if one.is_dir() or one.suffix.lower() == ".zip"]
+    if not places:
         raise ValueError(
             f"{folder} holds no student's folder or zip file. "
             f"For the answers of one person: pytest exercises --answers {folder}"
         )
-    others = [one.name for one in inside if one not in students]
+    others = [one.name for one in inside if one not in places]
+    with ExitStack() as unpacked:
+        opened = [_opened(place, unpacked) for place in places]
+        results = _graded([one for one in opened if isinstance(one, Handin)], exercises, wrappers)
+        students = [
+            _student(_name(place, places), one, results, exercises)
+            for place, one in zip(places, opened, strict=True)
+        ]
+    return Class(exercises, students, others)
+
+
+def _name(place: Path, places: Sequence[Path]) -> str:
+    """What the student is called: a zip file without its ending, where nobody else has that name.
+
+    A Mac writes an umlaut as two characters, which would shift a table.
+    """
+    alone = place.suffix.lower() == ".zip" and place.with_suffix("") not in places
+    return unicodedata.normalize("NFC", place.stem if alone and place.is_file() else place.name)
+
+
+def _student(
+    name: str, opened: Handin | str, results: Iterator[Result], exercises: Sequence[Exercise]
+) -> Student:
+    if isinstance(opened, str):
+        nothing = [Result(e, "not started", dict.fromkeys(e.checks, 0)) for e in exercises]
+        return Student(name, nothing, opened)
+    own = [next(results) for _ in exercises]
+    unreadable = [
+        f"{r.exercise.name}: {r.problem}" for r in own if r.problem.startswith("It cannot be read")
+    ]
+    about = opened.about().replace(str(opened.folder), name)
+    return Student(name, own, "\n".join([*about.splitlines(), *unreadable]))
+
+
+def _opened(place: Path, unpacked: ExitStack) -> Handin | str:
+    """What a student handed in, or why that cannot be read: it is no reason to stop for the rest.
+
+    A zip file is unpacked for as long as it is needed: what may be an answer, and nothing else.
+    """
+    try:
+        if place.is_dir():
+            return find_answers(place, exercises_in())
+        folder = Path(unpacked.enter_context(tempfile.TemporaryDirectory()))
+        with zipfile.ZipFile(place) as packed:
+            files = [one for one in packed.infolist() if holds_answers(Path(one.filename))]
+            if sum(one.file_size for one in files) > MOST:
+                raise ValueError(f"its answers would have more than {MOST >> 20} MB")
+            packed.extractall(folder, files)  # zipfile keeps every path inside the folder
+        return find_answers(folder, exercises_in())
+    except Exception as error:  # a broken zip file raises errors of many kinds
+        return f"{place.name} cannot be read: {error}"
+
+
+def _graded(
+    handins: Sequence[Handin], exercises: Sequence[Exercise], wrappers: bool
+) -> Iterator[Result]:
+    """A result for each hand-in and exercise, in order. What is the same text is graded once."""
+    every = [(exercise, handin, wrappers) for handin in handins for exercise in exercises]
+    keys = [_key(exercise, handin.answer(exercise)[0]) for exercise, handin, _ in every]
+    once = dict(zip(keys, every, strict=True))
     with suppress(ImportError):  # exercise 15 makes torch load this: here once, for all children
         import_module("torch.distributed.tensor")
-    return Class(exercises, [_graded(one, exercises, wrappers) for one in students], others)
+    # Windows has no fork, and a worker takes as long to start there as twenty answers to grade.
+    context = get_context("fork" if hasattr(os, "fork") else "spawn")
+    with ProcessPoolExecutor(_cores(), context, _set_up) as workers:
+        verdicts = dict(zip(once, workers.map(_grade, once.values()), strict=True))
+    return (verdicts[key] for key in keys)
 
 
-def _earlier(handin: Handin, exercise: Exercise) -> Path:
-    return handin.answer(exercise)[0]
+def _cores() -> int:
+    there = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)
+    return min(WORKERS, len(there))
 
 
-def _graded(place: Path, exercises: Sequence[Exercise], wrappers: bool) -> Student:
-    student = Student(place.name if place.is_dir() else place.stem)
-    try:
-        with _opened(place) as folder:
-            handin = find_answers(folder, exercises_in())
-            for exercise in exercises:
-                answer, _ = handin.answer(exercise)
-                one = grade(
-                    exercise, answer, find=lambda one: handin.answer(one)[0], wrappers=wrappers
-                )
-                student.results.append(one)
-            student.about = handin.about().replace(str(folder), student.name)
-    except (OSError, ValueError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-        student.about = f"{place.name} cannot be read: {error}"
-        nothing = [Result(e, "not started", dict.fromkeys(e.checks, 0)) for e in exercises]
-        student.results = nothing
-    return student
+def _set_up() -> None:
+    """In a worker: leave Ctrl+C to the command, and what is loaded out of every child's tidying."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    gc.freeze()
 
 
-@contextmanager
-def _opened(place: Path) -> Iterator[Path]:
-    """The folder itself, or what a zip file holds, unpacked for as long as it is needed."""
-    if place.is_dir():
-        yield place
-        return
-    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(place) as packed:
-        wanted = [one for one in packed.infolist() if one.filename.lower().endswith(".py")]
-        if sum(one.file_size for one in wanted) > MOST:
-            raise ValueError(f"it would unpack to more than {MOST >> 20} MB")
-        packed.extractall(folder, wanted)  # zipfile keeps every path inside the folder
-        yield Path(folder)
-        shutil.rmtree(Path(folder) / "__pycache__", ignore_errors=True)
+def _grade(asked: tuple[Exercise, Handin, bool]) -> Result:
+    exercise, handin, wrappers = asked
+    answer, _ = handin.answer(exercise)
+    return grade(exercise, answer, find=lambda one: handin.answer(one)[0], wrappers=wrappers)
+
+
+def _key(exercise: Exercise, answer: Path) -> tuple[str, bytes]:
+    """What a verdict depends on: the text, and the place of one that may read what lies beside."""
+    text = answer.read_bytes() if answer.is_file() else b""
+    beside = b"earlier" in text or b"__file__" in text
+    return exercise.name, os.fsencode(answer) if beside else text
+
+
+def _as_text(name: str) -> str:
+    """A name that no spreadsheet takes for a formula."""
+    return f"'{name}" if name.startswith(("=", "+", "-", "@")) else name

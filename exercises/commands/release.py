@@ -7,6 +7,7 @@ package is known to have. So no answer, scratch file or environment of an instru
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -161,8 +162,10 @@ def _write_notebooks(folder: Path) -> bool:
 
 
 def _build_site(folder: Path) -> None:
+    """Build the lessons without the pages for instructors. No link leads there, and no search."""
     command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(folder)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    env = {**os.environ, "FOR_STUDENTS": "true"}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
     if done.returncode:
         last = "\n".join(done.stderr.splitlines()[-3:])
         raise ReleaseError(

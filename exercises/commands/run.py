@@ -29,6 +29,9 @@ def run(args: argparse.Namespace) -> int:
     except (OSError, ReleaseError, ValueError) as error:
         print(f"exercises: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("exercises: stopped.", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -38,12 +41,16 @@ def _start(args: argparse.Namespace) -> None:
 
 
 def _grade(args: argparse.Namespace) -> None:
+    for file in filter(None, (args.csv, args.page)):  # before a minute's grading, not after it
+        if file.is_dir() or not file.parent.is_dir():
+            raise ValueError(f"{file}: give a file in a folder that is there.")
     graded = grade_class(args.folder, select(exercises_in(), args.only), not args.no_wrappers)
-    print(graded.table())
     if args.csv:
         graded.write_csv(args.csv)
     if args.page:
         graded.write_page(args.page, args.names)
+    sys.stdout.reconfigure(errors="replace")  # a name may have letters that the terminal has not
+    print(graded.table())
 
 
 def _release(args: argparse.Namespace) -> None:

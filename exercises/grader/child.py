@@ -106,13 +106,14 @@ def _run(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside pytest's threads
         child.start()
-    child.join(limit)
-    status = child.exitcode
-    child.kill()
-    child.join()
-    with suppress(AttributeError, ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL)  # whatever it started goes with it
-    return status
+    try:
+        child.join(limit)
+        return child.exitcode
+    finally:  # after Ctrl+C as well: an endless loop would run on, and Python would wait for it
+        child.kill()
+        child.join()
+        with suppress(AttributeError, ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)  # whatever it started goes with it
 
 
 def _child(checks_file: Path, answer_file: Path, scratch: Path, earlier: dict[str, str]) -> None:

@@ -7,6 +7,7 @@ is graded too, and its result says what the file should be called. What could be
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -14,14 +15,16 @@ from pathlib import Path
 
 from exercises.grader.bank import Exercise, is_stub, read_code
 
-__all__ = ["Handin", "find_answers"]
+__all__ = ["Handin", "find_answers", "holds_answers"]
 
 MOST = 5000  # files that are looked at
 ANY = 9  # the rank of a place that no document names
 # Folders that hold no answers. Hidden ones are left out too.
 OTHER = {"__pycache__", "__MACOSX", "meta", "grader", "commands", "site-packages", "node_modules"}
 OTHER |= {"minicache", "lessons", "notebooks", "tests", "venv", "build", "dist"}
-SILENT = ("__init__", "test_", "conftest")  # files that nobody takes for an answer
+SILENT = ("__init__", "__main__", "test_", "conftest", "earlier.py")  # nobody takes for an answer
+# What answers are handed in as by mistake: they are named, and not graded.
+MISTAKEN = (".ipynb", ".txt", ".zip")
 NAMED = re.compile(r"(?:ex(?:ercise|er)?)?[ _-]*0*(\d+)?[ _.-]*(.*?)")
 ADDED = re.compile(r"[ _.-]*(\(\d+\)|[ _.-]\d+|copy|copie|kopie|final|solution|answer|v\d+)$")
 
@@ -46,6 +49,8 @@ class Handin:
     def answer(self, exercise: Exercise) -> tuple[Path, list[str]]:
         """The file to grade, which may be missing, and what is to be said of it."""
         file = self.files.get(exercise.name, self.folder / f"{exercise.name}.py")
+        if exercise.name not in self.files and os.path.lexists(file):  # a link, or a folder
+            file = self.folder / f"plain {exercise.name}.py"
         return file, [self.notes[exercise.name]] if exercise.name in self.notes else []
 
     def about(self) -> str:
@@ -60,7 +65,7 @@ class Handin:
         if not self.files and not self.notes:
             found = _listed(self.others) if self.others else "no Python file"
             return (
-                f"There is no answer in {self.folder}, but {found}. An answer is called "
+                f"There is no answer in {self.folder}. It holds {found}. An answer is called "
                 "exNN_name.py, as in ex05_getitem.py, or lies in exNN_name/exercise.py."
             )
         lines += [f"These are no exercise's: {_listed(self.others)}."] * bool(self.others)
@@ -68,20 +73,39 @@ class Handin:
 
 
 def find_answers(folder: Path, exercises: Iterable[Exercise]) -> Handin:
-    """The answers in a folder. Nothing of it is run."""
+    """The answers in a folder. Nothing of it is run, and no link is followed."""
     exercises = list(exercises)
     handin, root = Handin(folder), _root(folder)
     found: dict[str, list[tuple[int, Path]]] = {}
-    for file in _python_files(root):
-        place = file.relative_to(root)
-        if exercise := _exercise_of(file, exercises):
-            found.setdefault(exercise.name, []).append((_rank(place, exercise), file))
-        elif not (place.parts[0] == "exercises" and place.name in ("__main__.py", "conftest.py")):
-            handin.others.append(file.relative_to(folder))
+    mistaken: dict[str, str] = {}
+    for file in _files(root):
+        place, python = file.relative_to(folder), file.suffix.lower() == ".py"
+        if file.is_symlink() or not python:
+            name = file.parent.name if file.stem.lower() == "exercise" else file.stem
+            if exercise := _named(re.sub(r"\.py$", "", name, flags=re.I), exercises):
+                what = "a link" if file.is_symlink() else "no Python file"
+                mistaken.setdefault(exercise.name, f"{place} is {what}, and was not graded.")
+            elif not file.is_symlink() and file.suffix.lower() != ".txt":
+                handin.others.append(place)
+        elif exercise := _exercise_of(file, exercises):
+            ranked = _rank(file.relative_to(root), exercise), file
+            found.setdefault(exercise.name, []).append(ranked)
+        else:
+            handin.others.append(place)
     handin.students = _students(root, found)
     for exercise in exercises:
         _choose(handin, exercise, root, sorted(found.get(exercise.name, [])))
+        if exercise.name not in found and exercise.name in mistaken:
+            handin.notes[exercise.name] = (
+                f"{mistaken[exercise.name]} Please hand in {exercise.name}.py itself."
+            )
     return handin
+
+
+def holds_answers(place: Path) -> bool:
+    """Whether a file at this place, relative to a hand-in's folder, is looked at."""
+    kind = place.suffix.lower()
+    return kind in (".py", *MISTAKEN) and not any(_is_other(Path(one)) for one in place.parts)
 
 
 def _root(folder: Path) -> Path:
@@ -97,17 +121,17 @@ def _is_other(path: Path) -> bool:
     return path.name.startswith(".") or path.name in OTHER
 
 
-def _python_files(root: Path) -> Iterator[Path]:
-    """Every Python file below, in order, without following links; at most MOST."""
+def _files(root: Path) -> Iterator[Path]:
+    """Every file below that is looked at, in order, without following links; at most MOST."""
     waiting, seen = [root], 0
     while waiting and seen < MOST:
         for path in sorted(waiting.pop().iterdir()):
             seen += 1
-            if _is_other(path) or path.is_symlink() or path.name.startswith(SILENT):
+            if _is_other(path) or path.name.startswith(SILENT):
                 continue
-            if path.is_dir():
+            if path.is_dir() and not path.is_symlink():
                 waiting.append(path)
-            elif path.suffix.lower() == ".py":
+            elif holds_answers(Path(path.name)):
                 yield path
 
 
@@ -177,7 +201,9 @@ def _choose(handin: Handin, exercise: Exercise, root: Path, ranked: list[tuple[i
         return
     handin.files[exercise.name] = file
     if best == ANY and written:
-        handin.notes[exercise.name] = f"Graded from {places[0]}. Please call it {exercise.name}.py."
+        right = f"{exercise.name}.py"
+        asked = "put it at the top" if file.name == right else f"call it {right}"
+        handin.notes[exercise.name] = f"Graded from {places[0]}. Please {asked}."
     elif rest and any(other.read_bytes() != file.read_bytes() for _, other in rest):
         handin.notes[exercise.name] = f"Graded: {places[0]}. Not graded: {_listed(places[1:])}."
 

@@ -22,6 +22,7 @@ import live
 import workshop
 
 _built: dict[str, lessons.Lesson] = {}
+INSTRUCTORS = ("instructors.md", "mistakes.md")  # pages that a student's copy does not have
 MODULE = re.compile(r"^::: minicache\.((\w+)\.)?.+$\n", re.M)
 
 
@@ -29,6 +30,9 @@ def on_config(config: Any) -> None:
     fences = config["mdx_configs"].setdefault("pymdownx.superfences", {})
     fences["custom_fences"] = [{"name": "listing", "class": "listing", "format": listing.render}]
     pages = ["reference.md", *(f"reference/{folder}.md" for folder in _reference(config)[1])]
+    if config["extra"]["for_students"]:
+        kept = [one for one in config["nav"] if next(iter(one.values())) not in INSTRUCTORS]
+        config["nav"] = kept
     for entry in config["nav"]:
         if "API reference" in entry:
             entry["API reference"] = pages
@@ -45,7 +49,10 @@ def _reference(config: Any) -> tuple[str, dict[str, str]]:
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """A page of the reference for each folder of the package."""
+    """A page of the reference for each folder of the package, and for students none of ours."""
+    if config["extra"]["for_students"]:
+        for page in INSTRUCTORS:
+            files.remove(files.get_file_from_path(page))
     for folder, text in _reference(config)[1].items():
         files.append(File.generated(config, f"reference/{folder}.md", content=text))
     return files
@@ -59,7 +66,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     name = page.file.src_uri.removesuffix(".md")
     if "<!-- decisions -->" in markdown:
         return markdown.replace("<!-- decisions -->", _all_decisions(files))
-    if name in ("instructors", "mistakes"):
+    if page.file.src_uri in INSTRUCTORS:
         return workshop.filled(markdown)
     if name == "glossary":
         return glossary.anchored(markdown)
@@ -104,8 +111,10 @@ def _all_decisions(files: Any) -> str:
     for file in files.documentation_pages():
         if file.generated_by:
             continue
-        for title, body in lessons.decisions(Path(file.abs_src_path).read_text("utf-8")):
-            text = f"### {title}\n\nFrom [{file.name}]({file.src_uri}).\n\n{body}\n"
+        page = Path(file.abs_src_path).read_text("utf-8")
+        name = page.partition("\n")[0].removeprefix("# ")
+        for title, body in lessons.decisions(page):
+            text = f"### {title}\n\nFrom [{name}]({file.src_uri}).\n\n{body}\n"
             themes.setdefault(course.theme(file.name), []).append((title, text))
     index = ["| theme | decisions |", "|---|---|"]
     for theme, found in themes.items():

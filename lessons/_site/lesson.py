@@ -60,6 +60,7 @@ from zlib import crc32
 
 import boxes
 import claims
+import drawing
 import glossary
 import listing
 import notebooks
@@ -221,7 +222,7 @@ class Lesson:
             given = session.last
         made = getattr(pictures, name)(**given).svg(options["title"])
         self.drawn[block.info + block.text] = made
-        return pictures.figure(made, options["caption"])
+        return drawing.figure(made, options["caption"])
 
     def _executed(self, block: Block, session: Session) -> str:
         self.executed += 1
@@ -365,7 +366,7 @@ def svg(figure: Any, alt: str, caption: str) -> str:
     drawn = re.sub(r"\n\s*", " ", re.sub(r"<metadata>.*?</metadata>", "", drawn, flags=re.S))
     marker = f"f{crc32((alt + caption).encode())}"  # ids of two figures on a page must differ
     drawn = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{marker}", drawn)
-    return pictures.figure(drawn, caption, "plot")
+    return drawing.figure(drawn, caption, "plot")
 
 
 def decisions(markdown: str) -> list[tuple[str, str]]:

@@ -1,8 +1,7 @@
-"""Diagrams of the lessons, as SVG in the site's own colours, light or dark.
+"""Diagrams of the lessons, each a function that the pages call by its name.
 
-Each is 380 units wide, so that its text can be read on a phone. Where a picture shows data it gets
-the data from the page, which has just computed it, and says in words what it shows. A page calls
-one by its name:
+Where a picture shows data it gets the data from the page, which has just computed it, and says in
+words what it shows:
 
     ```picture axis_strips title="What each form picks" caption="..."
     {wanted: cache.decompose_resid(pos_slice=wanted).shape for wanted in (-1, None)}
@@ -14,20 +13,23 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from zlib import crc32
 
-from markdown import markdown
+from drawing import AGAINST, FOR, INK, LINE, LIT, QUIET, SOFT, WIDTH, Drawing
 
-__all__ = ["NAMES", "Drawing", "figure"]
+__all__ = ["NAMES"]
 
 NAMES = (
+    "additions",
     "address",
+    "attention_head",
     "axis_strips",
     "bars",
     "brackets",
     "decision_tree",
+    "frozen_scale",
     "holders",
+    "induction",
+    "kept_tensors",
     "kill_timeline",
     "patch",
     "rows_of",
@@ -35,127 +37,6 @@ NAMES = (
     "three_devices",
     "two_effects",
 )
-
-WIDTH = 380
-# The page's colours; a notebook, which has no style sheet of ours, takes the second of each.
-INK = "currentColor"
-FOR = "var(--mc-for, #0b6a86)"
-AGAINST = "var(--mc-against, #b04a1f)"
-LINE = "var(--mc-line, #c3ccd1)"
-SOFT = "var(--mc-soft, #eef3f5)"
-LIT = "var(--mc-lit, #ffe3cf)"
-QUIET = "var(--mc-quiet, #4c5a63)"
-
-
-@dataclass
-class Drawing:
-    """An SVG that is being drawn: its marks, and what it says to those who do not see it."""
-
-    height: float
-    said: str
-    marks: list[str] = field(default_factory=list)
-
-    def text(
-        self,
-        x: float,
-        y: float,
-        words: str,
-        *,
-        at: str = "start",
-        size: float = 12,
-        colour: str = INK,
-        bold: bool = False,
-        code: bool = False,
-    ) -> None:
-        """Words whose baseline is at y; `at` is "start", "middle" or "end"."""
-        style = f"font-size:{size}px;fill:{colour}" + (";font-weight:700" if bold else "")
-        style += ";font-family:var(--md-code-font-family),monospace" if code else ""
-        anchor = "" if at == "start" else f' text-anchor="{at}"'
-        self.marks.append(
-            f'<text x="{x:g}" y="{y:g}"{anchor} style="{style}">{html.escape(words)}</text>'
-        )
-
-    def box(
-        self,
-        x: float,
-        y: float,
-        width: float,
-        height: float,
-        *,
-        fill: str = "none",
-        stroke: str = LINE,
-        round: float = 4,
-        dashed: bool = False,
-    ) -> None:
-        dash = ";stroke-dasharray:4 3" if dashed else ""
-        self.marks.append(
-            f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="{round:g}" '
-            f'style="fill:{fill};stroke:{stroke};stroke-width:1.4{dash}"/>'
-        )
-
-    def titled(
-        self,
-        x: float,
-        y: float,
-        width: float,
-        words: str,
-        *,
-        height: float = 26,
-        fill: str = SOFT,
-        code: bool = False,
-        bold: bool = False,
-    ) -> None:
-        """A box with words in its middle."""
-        self.box(x, y, width, height, fill=fill)
-        self.text(x + width / 2, y + height / 2 + 4, words, at="middle", code=code, bold=bold)
-
-    def path(
-        self, path: str, *, colour: str = QUIET, width: float = 1.6, dashed: bool = False
-    ) -> None:
-        dash = ";stroke-dasharray:4 3" if dashed else ""
-        self.marks.append(
-            f'<path d="{path}" style="fill:none;stroke:{colour};stroke-width:{width:g}{dash}"/>'
-        )
-
-    def arrow(
-        self,
-        x1: float,
-        y1: float,
-        x2: float,
-        y2: float,
-        *,
-        colour: str = QUIET,
-        dashed: bool = False,
-    ) -> None:
-        """A straight line with a head at its end."""
-        length = math.hypot(x2 - x1, y2 - y1)
-        along_x, along_y = (x2 - x1) / length, (y2 - y1) / length
-        back_x, back_y = x2 - 7 * along_x, y2 - 7 * along_y
-        self.path(f"M{x1:g} {y1:g}L{x2:g} {y2:g}", colour=colour, dashed=dashed)
-        self.path(
-            f"M{back_x - 4 * along_y:.1f} {back_y + 4 * along_x:.1f}L{x2:g} {y2:g}"
-            f"L{back_x + 4 * along_y:.1f} {back_y - 4 * along_x:.1f}",
-            colour=colour,
-        )
-
-    def dot(self, x: float, y: float, radius: float = 5, *, colour: str = FOR) -> None:
-        self.marks.append(f'<circle cx="{x:g}" cy="{y:g}" r="{radius:g}" style="fill:{colour}"/>')
-
-    def svg(self, title: str) -> str:
-        """The picture as an SVG of its own, with a title and a description."""
-        mark = f"p{crc32((title + self.said).encode())}"
-        return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-labelledby="{mark}t" '
-            f'aria-describedby="{mark}d" viewBox="0 0 {WIDTH} {self.height:g}" '
-            f'font-family="sans-serif"><title id="{mark}t">{html.escape(title)}</title>'
-            f'<desc id="{mark}d">{html.escape(self.said)}</desc>{"".join(self.marks)}</svg>'
-        )
-
-
-def figure(svg: str, caption: str, kind: str = "picture") -> str:
-    """A picture with its caption, for the page: of `kind` "picture", or "plot" for matplotlib's."""
-    caption = markdown(caption).removeprefix("<p>").removesuffix("</p>")
-    return f'<figure class="{kind}" markdown="0">{svg}<figcaption>{caption}</figcaption></figure>'
 
 
 def tap() -> Drawing:
@@ -278,7 +159,8 @@ def decision_tree(leaves: Mapping[str, str]) -> Drawing:
         292,
         "Something is not as it should be. Could an input bring it about? If not: assert, as in "
         f"{asserted}. If so: would going on give a wrong result? Then raise, as in {raised}. "
-        f"If not: does somebody want to know? If so: log, as in {logged}. If not: nothing.",
+        f"If not: is it global, or was there nothing to do? Then log, as in {logged}. "
+        "If not: nothing.",
     )
 
     def question(y: float, words: str) -> None:
@@ -414,10 +296,20 @@ def kill_timeline(first: Sequence[float], second: Sequence[float], killed: float
     return drawn
 
 
-def bars(values: Mapping[str, float], unit: str, log: bool = False) -> Drawing:
-    """A bar with its value for each name; with `log`, lengths are of logarithms."""
-    left, long = 128, WIDTH - 128 - 58
-    told = ", ".join(f"{name} {value:,g}" for name, value in values.items())
+def bars(
+    values: Mapping[str, float], unit: str, log: bool = False, reference: str | None = None
+) -> Drawing:
+    """A bar with its value for each name; with `log`, lengths are of logarithms.
+
+    With `reference`, the name of one of them, each other says by how much it is off.
+    """
+    left, long = 128, WIDTH - 128 - (58 if reference is None else 98)
+
+    def words(name: str, value: float) -> str:
+        off = "" if reference in (None, name) else f" ({value / values[reference] - 1:+.0%})"
+        return f"{value:,g}{off}"
+
+    told = ", ".join(f"{name} {words(name, value)}" for name, value in values.items())
     drawn = Drawing(24 * len(values) + 26, f"{unit}: {told}.")
     most, least = max(values.values()), min(values.values()) / 2
     for number, (name, value) in enumerate(values.items()):
@@ -426,9 +318,9 @@ def bars(values: Mapping[str, float], unit: str, log: bool = False) -> Drawing:
         drawn.text(left - 6, y + 13, name, at="end", size=11.5)
         fill = AGAINST if number == 0 else FOR
         drawn.box(left, y, long * share, 18, fill=fill, stroke="none", round=1)
-        drawn.text(left + long * share + 5, y + 13, f"{value:,g}", size=11.5)
-    words = unit + (" (a scale of powers of ten)" if log else "")
-    drawn.text(left, 24 * len(values) + 18, words, size=11.5, colour=QUIET)
+        drawn.text(left + long * share + 5, y + 13, words(name, value), size=11.5)
+    below = unit + (" (a scale of powers of ten)" if log else "")
+    drawn.text(left, 24 * len(values) + 18, below, size=11.5, colour=QUIET)
     return drawn
 
 
@@ -523,4 +415,184 @@ def brackets(d_head: int, d_model: int, positions: int) -> Drawing:
     rows(152, 190, d_head, 1, AGAINST)
     drawn.text(206, 195, f"W_O d: {d_head} numbers, once", size=11, colour=AGAINST)
     drawn.arrow(176, 187, 176, 168)
+    return drawn
+
+
+def attention_head(
+    name: str, words: Sequence[str], weights: Sequence[float], d_head: int, d_model: int
+) -> Drawing:
+    """One head at the last word: where it looks, and by which steps it writes to the stream."""
+    cell = WIDTH / len(words)
+    told = ", ".join(f"{word} {weight:.0%}" for word, weight in zip(words, weights, strict=True))
+    drawn = Drawing(
+        286,
+        f"The head {name} at the last word, {words[-1]}. Its query meets each word's key, and the "
+        f"softmax gives a weight to each: {told}. The values, averaged with these weights, are z, "
+        f"{d_head} numbers. W_O makes {d_model} numbers of them, which are added to the stream.",
+    )
+    drawn.text(WIDTH - cell / 2, 14, "query", at="middle", colour=AGAINST, bold=True)
+    drawn.text(4, 14, "keys", colour=FOR, bold=True)
+    for place, (word, weight) in enumerate(zip(words, weights, strict=True)):
+        x = cell * (place + 0.5)
+        last = place == len(words) - 1
+        drawn.box(x - cell / 2 + 2, 22, cell - 4, 24, fill=LIT if last else SOFT)
+        drawn.text(x, 38, word, at="middle", size=11.5)
+        drawn.box(x - 12, 118 - 44 * weight, 24, 44 * weight, fill=FOR, stroke="none", round=1)
+        drawn.text(x, 132, f"{weight:.0%}", at="middle", size=11.5)
+    drawn.path(f"M0 118H{WIDTH}", colour=LINE)
+    drawn.text(4, 62, "softmax(query · keys): the pattern's row", size=11.5, colour=QUIET)
+    drawn.arrow(WIDTH / 2, 138, WIDTH / 2, 158)
+    drawn.text(WIDTH / 2 + 8, 152, "values, averaged so", size=11.5)
+    for y, words_in in (
+        (160, f"z: {d_head} numbers"),
+        (210, f"z W_O: {d_model} numbers"),
+    ):
+        drawn.titled(WIDTH / 2 - 80, y, 160, words_in)
+    drawn.arrow(WIDTH / 2, 186, WIDTH / 2, 208)
+    drawn.arrow(WIDTH / 2, 236, WIDTH / 2, 262, colour=AGAINST)
+    drawn.text(WIDTH / 2 + 8, 254, "added", size=11.5, colour=AGAINST)
+    drawn.arrow(8, 265, WIDTH - 8, 265, colour=AGAINST)
+    drawn.text(4, 282, f"the stream at the last word, {words[-1]}", size=11.5, colour=QUIET)
+    return drawn
+
+
+def frozen_scale(
+    shares: Mapping[str, float], scale: float, constant: float, target: str
+) -> Drawing:
+    """All parts through one LayerNorm whose scale is held: each gives a number, and they sum."""
+    total = sum(shares.values()) + constant
+    told = ", ".join(f"{name} {value:+.2f}" for name, value in shares.items())
+    end = 26 + 24 * len(shares)
+    drawn = Drawing(
+        end + 50,
+        f"Each part goes through the same steps: less its mean, divided by the run's scale "
+        f"{scale:.2f}, times the weight w, dot the direction d. Out come {told}. With the constant "
+        f"{constant:+.2f} they sum to {target}, {total:+.2f}.",
+    )
+    drawn.text(4, 13, "part", bold=True)
+    drawn.text(WIDTH - 4, 13, "share", at="end", bold=True)
+    drawn.box(132, 22, 152, end - 22, fill=LIT)
+    middle = (22 + end) / 2
+    for number, (step, bold) in enumerate(
+        (
+            ("the same for all:", False),
+            ("less its own mean", False),
+            (f"÷ {scale:.2f}, the run's scale", True),
+            ("⊙ w", False),
+            ("· d", False),
+        )
+    ):
+        y = middle - 40 + 22 * number
+        drawn.text(208, y, step, at="middle", bold=bold, colour=INK if number else QUIET)
+    for number, (name, value) in enumerate(shares.items()):
+        y = 26 + 24 * number + 8
+        drawn.text(4, y + 4, name, size=11.5, code=True)
+        drawn.arrow(96, y, 130, y)
+        drawn.arrow(285, y, 318, y)
+        colour = FOR if value >= 0 else AGAINST
+        drawn.text(WIDTH - 4, y + 4, f"{value:+.2f}", at="end", colour=colour)
+    drawn.text(4, end + 18, "the constant: d · b + b_U", size=11.5)
+    drawn.text(WIDTH - 4, end + 18, f"{constant:+.2f}", at="end")
+    drawn.path(f"M{WIDTH - 62} {end + 26}H{WIDTH}", colour=INK)
+    drawn.text(4, end + 44, target, bold=True, size=11.5)
+    drawn.text(WIDTH - 4, end + 44, f"{total:+.2f}", at="end", bold=True)
+    return drawn
+
+
+def induction(words: Sequence[str], first: int, previous: str, heads: str) -> Drawing:
+    """Two steps from an earlier pair of words to a guess; what was not shown is dashed."""
+    last, after = len(words) - 1, first + 1
+    cell = WIDTH / len(words)
+    drawn = Drawing(
+        188,
+        f"The words {', '.join(words)}. Step 1: {previous} looks from {words[after]} one word "
+        f"back, at {words[first]}, and likely writes there which word it was. Step 2: at the last "
+        f"{words[last]} the heads {heads} look at {words[after]}, whose keys carry what step 1 "
+        f"wrote, and raise the logit of {words[after]}.",
+    )
+
+    def x(place: int) -> float:
+        return cell * (place + 0.5)
+
+    for place, word in enumerate(words):
+        lit = place in (first, after, last)
+        drawn.titled(x(place) - cell / 2 + 2, 84, cell - 4, word, fill=LIT if lit else SOFT)
+    drawn.path(f"M{x(after)} 82C{x(after)} 54 {x(first)} 54 {x(first)} 70", colour=FOR, width=2)
+    drawn.arrow(x(first), 70, x(first), 83, colour=FOR)
+    drawn.text(4, 16, f"1  {previous} looks one word back", colour=FOR, bold=True)
+    drawn.text(
+        4, 32, f"and likely writes at {words[after]}: “before me: {words[first]}”", colour=FOR
+    )
+    drawn.path(f"M{x(after) - 12} 64L{x(after) - 12} 38", colour=FOR, dashed=True)
+    drawn.path(
+        f"M{x(last)} 112C{x(last)} 146 {x(after)} 146 {x(after)} 126", colour=AGAINST, width=2
+    )
+    drawn.arrow(x(after), 126, x(after), 113, colour=AGAINST)
+    drawn.text(4, 162, f"2  {heads} look at the word whose key says so,", colour=AGAINST, bold=True)
+    drawn.text(4, 178, f"and raise its logit: {words[after]}", colour=AGAINST)
+    return drawn
+
+
+def kept_tensors(operations: Mapping[str, tuple[int, bool]]) -> Drawing:
+    """For each operation its inputs and its output: filled where autograd keeps the tensor."""
+    told = "; ".join(
+        f"{name} keeps "
+        + (" and ".join(["its input"] * (inputs > 0) + ["its output"] * output) or "nothing")
+        for name, (inputs, output) in operations.items()
+    )
+    drawn = Drawing(34 + 38 * len(operations), f"A row for each operation: {told}.")
+    for x, words in ((52, "input"), (326, "output")):
+        drawn.text(x, 14, words, at="middle", bold=True)
+    for number, (name, (inputs, output)) in enumerate(operations.items()):
+        y = 26 + 38 * number
+        for x, kept in ((8, inputs > 0), (282, output)):
+            drawn.box(x, y, 88, 26, fill=FOR if kept else "none", stroke=FOR if kept else LINE)
+            if kept:
+                words = "both kept" if x == 8 and inputs > 1 else "kept"
+                drawn.text(
+                    x + 44,
+                    y + 17,
+                    words,
+                    at="middle",
+                    colour="var(--md-default-bg-color, #fff)",
+                    bold=True,
+                )
+        drawn.arrow(97, y + 13, 128, y + 13)
+        drawn.titled(130, y, 120, name, code=True)
+        drawn.arrow(251, y + 13, 281, y + 13)
+    return drawn
+
+
+def additions(models: Mapping[str, Sequence[Sequence[str]]]) -> Drawing:
+    """The additions of one block of each model: a + on the stream, and what it adds."""
+    told = "; ".join(
+        f"{name} adds {', then '.join(' and '.join(parts) for parts in writes)}"
+        for name, writes in models.items()
+    )
+    drawn = Drawing(104 * len(models), f"One block of each model. {told}.")
+    for number, (name, writes) in enumerate(models.items()):
+        top = 104 * number
+        line = top + 84
+        drawn.text(4, top + 14, name, bold=True)
+        drawn.arrow(8, line, WIDTH - 8, line, colour=FOR)
+        for place, parts in enumerate(writes):
+            x = 130 + 160 * place if len(writes) > 1 else WIDTH / 2
+            width = 74 * len(parts)
+            for step, part in enumerate(parts):
+                drawn.titled(
+                    x - width / 2 + 74 * step + 2, top + 22, 70, part.removeprefix("hook_"),
+                    height=24, code=True, fill=LIT,
+                )  # fmt: skip
+                start = x - width / 2 + 74 * step + 37
+                drawn.path(f"M{start:g} {top + 46}L{x:g} {line - 9}", colour=AGAINST)
+            drawn.dot(x, line, 9, colour=AGAINST)
+            drawn.text(
+                x,
+                line + 5,
+                "+",
+                at="middle",
+                size=16,
+                colour="var(--md-default-bg-color, #fff)",
+                bold=True,
+            )
     return drawn

@@ -14,19 +14,19 @@ Results are where their stack is, or the cache, and in its dtype: see `residual.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import torch
 from einops import einsum, rearrange
 from jaxtyping import Float, Int, Integer
 from torch import Tensor
 
-from minicache.analysis.components import writes_before
+from minicache.analysis.components import Writes, writes_before
 from minicache.analysis.frozen_norm import FrozenNorm, GivenStack, fit
 from minicache.analysis.labels import Labelled, gives_labels
 from minicache.analysis.protocols import Cached
 from minicache.analysis.residual import place_of
-from minicache.errors import TokenError, described
+from minicache.errors import TokenError
 from minicache.slices import Slice, SliceInput
 
 __all__ = ["Tokens", "head_logit_attrs", "logit_attrs", "logit_constant", "neuron_logit_attrs"]
@@ -129,7 +129,8 @@ def head_logit_attrs(
     Returns:
         [layer * head, *batch, pos]; with `return_labels`, and the labels.
     """
-    attrs, labels = _fused(cache, "attn", tokens, incorrect_tokens, layer, pos_slice)
+    heads = writes_before(cache, place_of(cache, layer), "attn", Slice.of(pos_slice))
+    attrs, labels = _attribute(cache, heads, tokens, incorrect_tokens, pos_slice)
     return (attrs, labels) if return_labels else attrs
 
 
@@ -154,28 +155,26 @@ def neuron_logit_attrs(
     Returns:
         [layer * neuron, *batch, pos]; with `return_labels`, and the labels `L0N0`, ..
     """
-    neurons = Slice.unwrap(neuron_slice)
-    attrs, labels = _fused(cache, "mlp", tokens, incorrect_tokens, layer, pos_slice, neurons)
+    place = place_of(cache, layer)
+    neurons = writes_before(cache, place, "mlp", Slice.of(pos_slice), neuron_slice)
+    attrs, labels = _attribute(cache, neurons, tokens, incorrect_tokens, pos_slice)
     return (attrs, labels) if return_labels else attrs
 
 
-def _fused(
+def _attribute(
     cache: Cached,
-    writer: Literal["attn", "mlp"],
+    parts: list[Writes],
     tokens: Tokens,
     incorrect_tokens: Tokens | None,
-    layer: int | None,
     pos_slice: Slice | SliceInput,
-    neurons: Slice | None = None,
 ) -> Labelled[Attributions]:
     """The attributions of heads or neurons, and their labels. See `head_logit_attrs`."""
-    place, positions = place_of(cache, layer), Slice.of(pos_slice)
-    ln = FrozenNorm.on_run(cache, "ln_final", positions)
+    ln = FrozenNorm.on_run(cache, "ln_final", pos_slice)
     scale = ln.scale[..., 0]
     directions, _ = _columns(cache, tokens, incorrect_tokens, scale.shape)
     directions = ln.carry_back(directions.to(scale))
     rows, labels = [scale.new_empty((0, *scale.shape))], []
-    for part in writes_before(cache, place, writer, positions, neurons):
+    for part in parts:
         behind = part.norm.carry_back(directions) if part.norm else directions
         reads = einsum(behind, part.weights.to(behind), "... m, part d m -> ... part d")
         attrs = (part.acts * reads).sum(-1)
@@ -209,24 +208,11 @@ def _columns(
 
 def _ids(cache: Cached, tokens: Tokens, lead: torch.Size) -> Int[Tensor, "*lead_or_1"]:
     """Token ids with an axis for each of the stack's: [batch] becomes [batch, 1]."""
-    model, given = cache.model, tokens
-    if isinstance(given, str):
-        given = model.to_single_token(given)
-    elif isinstance(given, Sequence) and all(isinstance(word, str) for word in given):
-        given = torch.tensor([model.to_single_token(word) for word in given])
-    try:
-        ids = torch.as_tensor(given, device=model.device)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise TokenError(
-            f"{described(tokens)} is not tokens. Give a word, an id, a "
-            f"tensor of ids, or a list of words."
-        ) from None
-    if ids.is_floating_point() or ids.is_complex() or ids.dtype == torch.bool:
-        raise TokenError(f"Tokens are ints, and these are {ids.dtype}.")
+    ids = cache.model.to_token_ids(tokens)
     if ids.shape != lead[: ids.ndim]:
         raise TokenError(
             f"tokens of shape {tuple(ids.shape)} do not fit a stack of [*batch, pos] "
             f"{tuple(lead)}. Give one token, or one for each item, or one for each item and "
             f"position."
         )
-    return ids.long().reshape((*ids.shape, *(1 for _ in lead[ids.ndim :])))
+    return ids.reshape((*ids.shape, *(1 for _ in lead[ids.ndim :])))

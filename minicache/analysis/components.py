@@ -95,14 +95,15 @@ def writes_before(
     place: int,
     writer: Literal["attn", "mlp"],
     positions: Slice,
-    neurons: Slice | None = None,
+    neuron_slice: Slice | SliceInput = None,
 ) -> list[Writes]:
-    """What the heads, or the neurons, of each block before a place wrote to the stream."""
+    """What the heads, or some neurons, of each block before a place wrote to the stream."""
     hooks = cache.model.hook_dict
     blocks = [block for block in range(place) if f"blocks.{block}.hook_{writer}_out" in hooks]
     if writer == "attn":
         return [head_writes(cache, block, positions) for block in blocks]
-    return [neuron_writes(cache, block, positions, neurons or Slice()) for block in blocks]
+    neurons = Slice.unwrap(neuron_slice)
+    return [neuron_writes(cache, block, positions, neurons) for block in blocks]
 
 
 @gives_labels
@@ -203,7 +204,7 @@ def stack_neuron_results(
         [layer * neuron, *batch, pos, d_model], new memory; with `return_labels`, and the labels.
     """
     place, positions = place_of(cache, layer), Slice.of(pos_slice)
-    parts = writes_before(cache, place, "mlp", positions, Slice.unwrap(neuron_slice))
+    parts = writes_before(cache, place, "mlp", positions, neuron_slice)
     ln = norm_reading(cache, place, positions) if apply_ln else None
     rest = _rest(cache, place, positions) if incl_remainder else {}
     stack, labels = _stacked(cache, parts, rest, positions, ln, project_output_onto)

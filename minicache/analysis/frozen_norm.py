@@ -14,8 +14,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from minicache.analysis.protocols import Cached, Norm
-from minicache.errors import ArgumentValueError, BatchSizeError, ConfigError, ShapeError
-from minicache.slices import Slice, SliceInput
+from minicache.errors import ArgumentValueError, ConfigError, ShapeError
+from minicache.slices import Slice, SliceInput, batch_items
 
 __all__ = ["FrozenNorm", "GivenStack", "Stack", "fit", "normalise"]
 
@@ -57,9 +57,7 @@ class FrozenNorm:
         if name not in cache.model.mod_dict:
             raise ConfigError(f"No normalisation of this model reads the stream at {name!r}.")
         norm: Norm = cache.model.mod_dict[name]
-        items = Slice.of(batch_slice)
-        if items.mode != "identity" and not cache.has_batch_dim:
-            raise BatchSizeError(f"batch_slice is {items}, and this cache has no batch axis.")
+        items = batch_items(batch_slice, cache.has_batch_dim)
         scale = Slice.of(pos_slice).apply(cache[f"{name}.hook_scale"], dim=-2)
         scale = items.apply(scale, dim=0)
         return cls(norm.w.detach().to(scale), norm.b.detach().to(scale), scale, norm.centred)

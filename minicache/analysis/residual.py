@@ -72,9 +72,8 @@ def accumulated_resid(
     for block in range(min(place + 1, n_layers)):
         parts[f"{block}_pre"] = f"blocks.{block}.hook_resid_pre"
         mid = f"blocks.{block}.hook_resid_mid"
-        if (incl_mid and block < place and mid in cache.model.hook_dict) or (
-            mlp_input and block == place
-        ):
+        wants_mid = incl_mid if block < place else mlp_input
+        if wants_mid and mid in cache.model.hook_dict:
             parts[f"{block}_mid"] = mid
     if place == n_layers:
         parts["final_post"] = f"blocks.{n_layers - 1}.hook_resid_post"
@@ -123,8 +122,7 @@ def decompose_resid(
     if mode not in ("all", "mlp", "attn"):
         raise ConfigError(f"mode={shown(mode)}: give 'all', 'attn' or 'mlp'.")
     place = place_of(cache, layer, mlp_input)
-    wanted = [name for name in ("embed", "pos_embed") if incl_embeds]
-    parts = {name: f"hook_{name}" for name in wanted}
+    parts = {"embed": "hook_embed", "pos_embed": "hook_pos_embed"} if incl_embeds else {}
     for block in range(place + mlp_input):
         for writer in ("attn", "mlp"):
             if mode in ("all", writer) and not (writer == "mlp" and block == place):

@@ -1,9 +1,10 @@
-"""Follow the residual stream through a forward pass of any decoder: additions say what it is.
+"""Follow the residual stream through a forward pass of any decoder, by its additions.
 
-A decoder's blocks hand one tensor on, and add to it. So the stream is the tensor that went into
-block 0, and then what each addition gives of which one operand is the stream. The other operand is
-what was written. `Follow` watches torch's functions for such additions; `Run` also shows every
-activation that a plan has found to its hook point, where the hooks may replace it.
+A decoder's blocks pass one tensor on, and add to it. So the stream is, first, the tensor that goes
+into block 0. After that it is the result of each addition that has the stream as one operand. The
+other operand is what was written. `Follow` watches torch's functions for such additions. `Run`
+also passes each activation that a plan has found through its hook point, where hooks may replace
+it.
 """
 
 from __future__ import annotations
@@ -45,17 +46,17 @@ KINDS: Final = {name: kind for kind, names in _NAMES.items() for name in names.s
 
 
 class _CarriedError(Exception):
-    """A TypeError on its way out of a function."""
+    """Carries a TypeError out of a function. Python's operators would replace the error itself."""
 
 
 class Follow(TorchFunctionMode):
-    """A torch function mode that knows, at each call, which tensors are the stream.
+    """A torch function mode that keeps track of which tensors are the stream.
 
     Attributes:
         layer: The block that runs now; None outside of the blocks.
-        stream: The tensors that hold the stream now: what an addition gave, and views of it.
+        stream: The tensors that hold the stream now: an addition's result, and views of it.
         count: How many functions of each kind this block has called.
-        is_paused: While a hook runs: what that adds is not the model's doing.
+        is_paused: True while a hook runs: what a hook adds is no addition of the model.
     """
 
     def __init__(self, blocks: Iterable[nn.Module]) -> None:
@@ -67,7 +68,8 @@ class Follow(TorchFunctionMode):
         self.is_paused = False
 
     def holds(self, value: object) -> bool:
-        return any(value is one for one in self.stream)
+        """Whether a value is one of the tensors that hold the stream."""
+        return any(value is tensor for tensor in self.stream)
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -76,16 +78,16 @@ class Follow(TorchFunctionMode):
         if self.is_paused:
             return func(*args, **kwargs)
         try:
-            return self.see(func, args, kwargs)
-        except TypeError as error:  # Python would say that + is not for these operands
+            return self.track(func, args, kwargs)
+        except TypeError as error:  # Python would report an operator that lacks these operands
             raise _CarriedError(error) from error
 
-    def see(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Run a function, as what it is to the stream."""
+    def track(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run a function, and see whether it adds to the stream, or only copies or views it."""
         kind = KINDS.get(func.__name__, func.__name__)
         if kind == "add" and self.layer is not None:
             operands = (*args, *(kwargs[name] for name in ("input", "other") if name in kwargs))
-            if any(self.holds(one) for one in operands):
+            if any(self.holds(operand) for operand in operands):
                 return self.write(func, operands, float(kwargs.get("alpha", 1)))
         out = self.call(func, kind, args, kwargs)
         self.count[kind] += 1
@@ -95,14 +97,14 @@ class Follow(TorchFunctionMode):
 
     def call(self, func: Any, kind: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run a function that adds nothing to the stream."""
-        raise NotImplementedError  # pragma: no cover  # Trace and Run say what
+        raise NotImplementedError  # pragma: no cover  # Trace and Run override it
 
     def write(self, func: Any, operands: tuple[Any, ...], alpha: float) -> Tensor:
-        """Run an addition to the stream. What it gives is the stream from now on."""
-        raise NotImplementedError  # pragma: no cover  # Trace and Run say what
+        """Run an addition to the stream. Its result is the stream from now on."""
+        raise NotImplementedError  # pragma: no cover  # Trace and Run override it
 
     def enter(self, layer: int, stream: Tensor) -> Tensor:
-        """Begin a block: the stream as it is to read it."""
+        """Begin a block, and return the stream that it is to read."""
         self.layer = layer
         self.count.clear()
         return stream
@@ -110,10 +112,10 @@ class Follow(TorchFunctionMode):
     @contextmanager
     def on(self, sites: Iterable[ModuleHooks] = ()) -> Iterator[None]:
         """Follow what this thread runs in a `with` block, with hooks on modules."""
-        me = threading.get_ident()
+        thread = threading.get_ident()
 
-        def mine(hook: Callable[..., Any], *args: Any) -> Any:
-            if threading.get_ident() != me:
+        def run_here(hook: Callable[..., Any], *args: Any) -> Any:
+            if threading.get_ident() != thread:  # torch calls hooks for the modules of all threads
                 return None
             was, self.is_paused = self.is_paused, True
             try:
@@ -121,19 +123,21 @@ class Follow(TorchFunctionMode):
             finally:
                 self.is_paused = was
 
-        bounds = [
+        block_hooks = [
             (block, partial(self._before, layer), partial(self._behind, layer))
             for layer, block in enumerate(self.blocks)
         ]
         with ExitStack() as stack:
-            for module, before, behind in (*bounds, *sites):
+            for module, before, behind in (*block_hooks, *sites):
                 if before:
                     handle = module.register_forward_pre_hook(
-                        partial(mine, before), with_kwargs=True
+                        partial(run_here, before), with_kwargs=True
                     )
                     stack.callback(handle.remove)
                 if behind:
-                    handle = module.register_forward_hook(partial(mine, behind), with_kwargs=True)
+                    handle = module.register_forward_hook(
+                        partial(run_here, behind), with_kwargs=True
+                    )
                     stack.callback(handle.remove)
             with self:
                 try:
@@ -145,8 +149,9 @@ class Follow(TorchFunctionMode):
         found = next((v for v in (*args, *kwargs.values()) if self._begins(layer, v)), None)
         if found is None:
             raise ConfigError(
-                f"Block {layer} is not given what block {layer - 1} left in the residual stream: "
-                f"it was changed in between, and not by an addition."
+                f"Block {layer} does not read the residual stream that block {layer - 1} ended "
+                f"with: the model changes the stream between them by something else than an "
+                f"addition. Such a model cannot be wrapped."
             )
         self.stream = [found]
         new = self.enter(layer, found)
@@ -162,15 +167,15 @@ class Follow(TorchFunctionMode):
     def _behind(self, layer: int, block: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         if not self.holds(output if isinstance(output, Tensor) else output[0]):
             raise ConfigError(
-                f"Block {layer} ends with something else than the residual stream that its "
-                f"additions made: it normalises or scales the stream in place, or a fused "
-                f"operation adds to it. Such a stream is no sum of parts."
+                f"Block {layer} does not return the residual stream that its additions made: it "
+                f"normalises or scales the stream itself, or a fused operation adds to it. Such a "
+                f"stream is no sum of parts, so this model cannot be wrapped."
             )
         self.layer = None
 
 
 class Run(Follow):
-    """A forward pass with hooks: each activation is shown to its hook point where it passes."""
+    """A forward pass with hooks: each activation goes through its hook point."""
 
     def __init__(
         self,
@@ -182,7 +187,7 @@ class Run(Follow):
         super().__init__(blocks)
         self.plan, self.points, self.lead = plan, points, batch_and_pos
         self.added = 0  # how often this block has added to the stream
-        self.sums: dict[int, tuple[Tensor, ...]] = {}  # what a sum is the sum of, and the sum
+        self.sums: dict[int, tuple[Tensor, ...]] = {}  # by id of a sum: its two terms, and itself
 
     @property
     def site(self) -> Site:
@@ -194,7 +199,7 @@ class Run(Follow):
     def show(
         self, name: str, tensor: Tensor, view: View | None = None, back: View | None = None
     ) -> Tensor:
-        """Let hooks see a tensor, and perhaps replace it; without hooks, the tensor itself.
+        """Pass a tensor through its hook point. Without hooks, it is returned as it is.
 
         Args:
             view: From the model's shape to the hook point's; if left out, to [batch, pos, ..].
@@ -217,7 +222,7 @@ class Run(Follow):
         return back(new) if back else new.reshape(tensor.shape)
 
     def show_stream(self, name: str, tensor: Tensor) -> Tensor:
-        """`show`. Where the model adds in place, a copy: what was seen stays as it was."""
+        """`show`. Where the model adds in place, hooks get a copy, which later additions leave."""
         if not self.plan.in_place:
             return self.show(name, tensor)
         copy = tensor.clone()
@@ -225,18 +230,18 @@ class Run(Follow):
         return tensor if new is copy else tensor.copy_(new)
 
     def show_written(self, names: tuple[str, ...], whole: Tensor) -> Tensor:
-        """Show what is added to the stream: of a sum, each part, and it is added up again."""
+        """Show what is added to the stream. Of a sum, show each term, and add them up again."""
         if len(names) == 1:
             return self.show_stream(names[0], whole)
         if id(whole) not in self.sums:
             raise HookError(
-                f"No sum of {' and '.join(names)} was seen where there was one when this model was "
-                f"wrapped. In training mode, dropout hides it: call model.eval() first."
+                f"This run adds no sum of {' and '.join(names)} to the stream, and the run at "
+                f"wrapping did. In training mode, dropout changes the sum: call model.eval() first."
             )
         parts = self.sums[id(whole)][:2]
         wide = [part if part.shape == whole.shape else part.expand_as(whole) for part in parts]
         new = [self.show(name, part) for name, part in zip(names, wide, strict=True)]
-        is_same = all(one is other for one, other in zip(new, wide, strict=True))
+        is_same = all(ours is theirs for ours, theirs in zip(new, wide, strict=True))
         return whole if is_same else (new[0] + new[1]).to(whole.dtype)
 
     def enter(self, layer: int, stream: Tensor) -> Tensor:
@@ -249,7 +254,10 @@ class Run(Follow):
 
     def write(self, func: Any, operands: tuple[Any, ...], alpha: float) -> Tensor:
         if self.added == len(self.site.writes):
-            raise HookError(f"Block {self.layer} adds more often to the stream than when wrapped.")
+            raise HookError(
+                f"Block {self.layer} adds to the stream more often than the {self.added} times of "
+                f"the run at wrapping. Wrap the model again as it is now."
+            )
         side = 1 if self.holds(operands[0]) else 0
         new = list(operands)
         new[side] = self.show_written(self.site.writes[self.added], operands[side])
@@ -277,7 +285,7 @@ class Run(Follow):
         return out
 
     def show_heads(self, name: str, tensor: Tensor) -> Tensor:
-        """Show [batch, head, pos, d] as [batch, pos, head, d], of shared heads each once."""
+        """Show [batch, head, pos, d] as [batch, pos, head, d]. A shared head is shown once."""
         groups = 1 if name == "q" else self.site.groups
         heads = (self.lead[0], -1, *tensor.shape[-2:])
         return self.show(
@@ -287,13 +295,17 @@ class Run(Follow):
             lambda t: t.transpose(1, 2).repeat_interleave(groups, 1).reshape(tensor.shape),
         )
 
-    def show_keys(self, name: str, tensor: Tensor, hidden: float = 0) -> Tensor:
-        """Show [.., query, key] by batch and head. A last column may be a sink, which is no key."""
+    def show_keys(self, name: str, tensor: Tensor, lowest: float = 0) -> Tensor:
+        """Show [.., query, key] by batch and head. A last column may be a sink, which is no key.
+
+        Args:
+            lowest: Scores up to this are those of masked keys, and are shown as -inf. 0: none are.
+        """
         keys = self.lead[1]
 
         def view(t: Tensor) -> Tensor:
             t = t.reshape(self.lead[0], -1, *t.shape[-2:])[..., :keys]
-            return t.masked_fill(_hidden(t <= hidden), -torch.inf) if hidden else t
+            return t.masked_fill(_masked_keys(t <= lowest), -torch.inf) if lowest else t
 
         def back(t: Tensor) -> Tensor:
             return torch.cat([t.reshape(*tensor.shape[:-1], keys), tensor[..., keys:]], -1)
@@ -301,24 +313,24 @@ class Run(Follow):
         return self.show(name, tensor, view, back)
 
     def _scores(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-        """The product of queries and keys."""
+        """Run the product of queries and keys, and show both."""
         *first, query, key = _operands(args, kwargs)
         query, key = self.show_heads("q", query), self.show_heads("k", key.mT).mT
         return cast(Tensor, func(*first, query, key, **kwargs))
 
     def _softmax(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-        """The softmax over keys: before it the scores, behind it the pattern."""
+        """Run the softmax over keys. Show the scores before it, and the pattern after it."""
         lowest = torch.finfo(args[0].dtype).min / 2
         scores = self.show_keys("attn.hook_attn_scores", args[0], lowest)
         return self.show_keys("attn.hook_pattern", func(scores, *args[1:], **kwargs))
 
     def _mix(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-        """The product of the pattern and values."""
+        """Run the product of the pattern and values, and show the values."""
         *first, pattern, value = _operands(args, kwargs)
         return cast(Tensor, func(*first, pattern, self.show_heads("v", value), **kwargs))
 
     def _sdpa(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-        """Torch's fused attention: scores and pattern are computed beside it, for hooks alone."""
+        """Run torch's fused attention. Scores and pattern are computed again for their hooks."""
         names = ("attn_mask", "dropout_p", "is_causal")
         given = {**dict(zip(names, args[3:], strict=False)), **kwargs}
         query, key, value = map(self.show_heads, "qkv", args[:3])
@@ -332,13 +344,13 @@ class Run(Follow):
             mask = torch.ones_like(scores[0, 0], dtype=torch.bool)
             mask = mask.tril() if given.get("is_causal") else mask
         if mask.dtype == torch.bool:
-            scores.masked_fill_(_hidden(~mask), -torch.inf)
+            scores.masked_fill_(_masked_keys(~mask), -torch.inf)
         else:
             lowest = torch.finfo(mask.dtype).min / 2
-            scores += mask.masked_fill(_hidden(mask <= lowest), -torch.inf)
-        seen = self.show("attn.hook_attn_scores", scores, is_itself, is_itself)
+            scores += mask.masked_fill(_masked_keys(mask <= lowest), -torch.inf)
+        seen = self.show("attn.hook_attn_scores", scores, _identity, _identity)
         pattern = seen.softmax(-1, torch.promote_types(seen.dtype, torch.float32)).to(query)
-        new = self.show("attn.hook_pattern", pattern, is_itself, is_itself)
+        new = self.show("attn.hook_pattern", pattern, _identity, _identity)
         if seen is scores and new is pattern:
             return cast(Tensor, func(query, key, value, **given))
         return new @ value.repeat_interleave(shared, 1)
@@ -383,16 +395,16 @@ class Run(Follow):
         return (new * norm.w + norm.b).to(output)
 
 
-def _hidden(keys: Tensor) -> Tensor:
-    """Hidden keys; but none in a row of padding, where nothing would be left."""
+def _masked_keys(keys: Tensor) -> Tensor:
+    """The mask of keys, without the rows of padding that would mask every key."""
     return keys & ~keys.all(-1, keepdim=True)
 
 
 def _operands(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
-    """A call's tensors. Those given by name are taken out of `kwargs`."""
+    """The tensors that a call was given. Those given by name are removed from `kwargs`."""
     names = [name for name, value in kwargs.items() if isinstance(value, Tensor)]
     return [*args, *map(kwargs.pop, names)]
 
 
-def is_itself(tensor: Tensor) -> Tensor:
+def _identity(tensor: Tensor) -> Tensor:
     return tensor

@@ -1,9 +1,9 @@
-"""Find out, by one traced pass and a few questions, where a decoder's activations are.
+"""Find a decoder's activations, and the modules that write to its stream, by one traced pass.
 
-`Trace` follows one pass on random tokens and notes which call made which tensor. `make_plan` walks
-back from each write to what made it. What cannot be read off is asked: a norm is a linear map once
-its scale is held fixed, so a few vectors tell whether it centres, its weight (`w` or `1 + w`) and
-its bias. What is not there, or not linear, is refused, and the reason is kept.
+`Trace` follows one pass on random tokens and notes which call made which tensor. `make_plan` goes
+back from each write to the modules that made it. What the trace does not show is tested: a norm is
+a linear map once its scale is held fixed, so a few vectors tell whether it centres, its weight (`w`
+or `1 + w`) and its bias. What is not there, or not linear, is refused, and the reason is kept.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Node:
         queue, seen = [self], {self}
         for node in queue:
             yield node
-            new = [one for one in node.inputs if node.kind != "stream" and one not in seen]
+            new = [given for given in node.inputs if node.kind != "stream" and given not in seen]
             queue += dict.fromkeys(new)
             seen.update(new)
 
@@ -55,9 +55,9 @@ class Node:
 class Trace(Follow):
     """Follow one pass over a batch of two, and note every call.
 
-    Item 1 is made equal to item 0 but for position 0, at block 0 and after each write. So a write
-    whose items differ at another position has looked at position 0: it mixes positions, as
-    attention does and an MLP does not.
+    At block 0 and after each write, item 1 is made equal to item 0, except at position 0. So when
+    what is written differs between the items at another position, it depends on position 0: it
+    mixes positions, as attention does and an MLP does not.
     """
 
     def __init__(self, blocks: Iterable[nn.Module]) -> None:
@@ -78,33 +78,34 @@ class Trace(Follow):
         if in_place:
             inputs[0].value = inputs[0].value.clone()
         out = func(*args, **kwargs)
-        for one in tree_leaves(out):
-            if isinstance(one, Tensor) and (in_place or not any(one is v for v in flat)):
-                made = Node(kind, one, inputs, self.count[kind])
+        for result in tree_leaves(out):
+            if isinstance(result, Tensor) and (in_place or not any(result is v for v in flat)):
+                node = Node(kind, result, inputs, self.count[kind])
                 if kind == "same":  # a part is another tensor; `mask.to(stream)` reads the mask
-                    whole = one.numel() == inputs[0].value.numel()
-                    made.kind, made.inputs = kind if whole else name, inputs[:1]
-                self.nodes[id(one)] = made
+                    is_whole = result.numel() == inputs[0].value.numel()
+                    node.kind, node.inputs = kind if is_whole else name, inputs[:1]
+                self.nodes[id(result)] = node
         return out
 
     def write(self, func: Any, operands: tuple[Any, ...], alpha: float) -> Tensor:
         written = operands[1 if self.holds(operands[0]) else 0]
         if not isinstance(written, Tensor) or self.holds(written) or alpha != 1:
             raise ConfigError(
-                f"Block {self.layer} adds something else to the residual stream than an activation."
+                f"Block {self.layer} adds to its residual stream a number, the stream itself, or "
+                f"an activation times alpha. Only a plain sum with an activation can be followed."
             )
         node = self.node(written)
         node.value = written.clone()
         self.writes[self.layer or 0].append(node)
         self.in_place |= func.__name__ == "add_"
-        return self.disturbed(func(*operands), node)
+        return self.disturb(func(*operands), node)
 
     def enter(self, layer: int, stream: Tensor) -> Tensor:
         super().enter(layer, stream)
-        return stream if layer else self.disturbed(stream.clone(), self.node(stream))
+        return stream if layer else self.disturb(stream.clone(), self.node(stream))
 
-    def disturbed(self, stream: Tensor, made_of: Node) -> Tensor:
-        """The stream from now on: item 1 as item 0, but for position 0."""
+    def disturb(self, stream: Tensor, made_of: Node) -> Tensor:
+        """Make item 1 equal to item 0 except at position 0. This is the stream from now on."""
         items = stream.view(2, -1, stream.shape[-1])
         noise = torch.linspace(-3, 2, stream.shape[-1]).roll(7 * len(self.states)).to(stream)
         items[1] = items[0]
@@ -116,17 +117,17 @@ class Trace(Follow):
 
     def mixes(self, node: Node) -> bool:
         """Whether a tensor depends on other positions of the stream than its own."""
-        one, other = node.value.float().view(2, -1, node.value.shape[-1])[:, 1:]
-        return bool((one - other).abs().max() > 0.02 * one.abs().max())
+        first, second = node.value.float().view(2, -1, node.value.shape[-1])[:, 1:]
+        return bool((first - second).abs().max() > 0.02 * first.abs().max())
 
     def sites(self, model: nn.Module) -> Iterator[ModuleHooks]:
-        """Hooks that note what each module without children gave."""
+        """Hooks that note the output of each module without children."""
         return ((m, None, self._note) for m in model.modules() if not list(m.children()))
 
     def _note(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         given = next((v for v in (*args, *kwargs.values()) if isinstance(v, Tensor)), None)
-        made = self.nodes.get(id(output))
-        if given is not None and made and output is not given and made.kind != "softmax":
+        node = self.nodes.get(id(output))
+        if given is not None and node and output is not given and node.kind != "softmax":
             self.nodes[id(output)] = Node("module", output, [self.node(given)], 0, module)
 
 
@@ -150,7 +151,7 @@ class Frozen:
 
 @torch.no_grad()
 def probe_norm(module: nn.Module, like: Tensor) -> Frozen | None:
-    """Feed a module a few vectors, of the width of `like`: it as a norm, or None if it is none."""
+    """Find out by a few vectors, as wide as `like`, which norm a module is. None: it is no norm."""
     own = next(module.parameters(), like)
     dtype, device = own.dtype, like.device if own.is_meta else own.device
     signs = 1.0 - 2 * (torch.arange(like.shape[-1], dtype=torch.float64) % 2)
@@ -162,7 +163,7 @@ def probe_norm(module: nn.Module, like: Tensor) -> Frozen | None:
     try:
         y = module.forward(rows[None])[0].to(torch.promote_types(dtype, torch.float32))
     except Exception:
-        return None  # it takes no such vectors: it is no norm
+        return None  # a norm takes any vectors of this width
     x, precision = rows.to(y), max(1e-5, 8 * torch.finfo(dtype).eps)
     if y.shape != x.shape or not y.isfinite().all():
         return None
@@ -207,10 +208,11 @@ class Site:
         prefix: What its hook points' names begin with.
         writes: The names of what each addition adds to the stream: two, where it adds a sum.
         has_mid: Something reads the stream between two writes.
-        norms: By name: `ln1` and `ln2` before attention and MLP; `ln1_post` and `ln2_post` behind.
+        norms: By name: `ln1` and `ln2` before attention and MLP; `ln1_post` and `ln2_post` after.
         linears: Linear maps whose input has a hook point, by its name.
         outputs: Modules whose output has a hook point, by its name.
-        heads: How many, and how wide z is. `groups`: how many of them share one key.
+        heads: How many, and d_head.
+        groups: How many heads share one key and value.
         calls: Which call of which kind is `sdpa`, or `scores`, `softmax` and `mix`.
         refused: Why an activation is not offered, by the name of its hook point.
     """
@@ -254,7 +256,7 @@ class Site:
 
 @dataclass
 class Plan:
-    """Where a model's activations are, and the linear maps that its logits are made by."""
+    """Where a model's activations are, and the linear maps that make its logits."""
 
     sites: list[Site]
     outside: Site
@@ -263,12 +265,15 @@ class Plan:
     known: dict[nn.Module, tuple[Any, Frozen]] = field(default_factory=dict)
 
     def frozen(self, norm: nn.Module, like: Tensor) -> Frozen:
-        """A norm as it is now. It is asked again when its parameters have changed."""
+        """A norm as it is now. It is probed again when its parameters have changed."""
         state = [(p.data_ptr(), p._version, p.dtype, p.device) for p in norm.parameters()]
         if norm not in self.known or self.known[norm][0] != state:
             found = probe_norm(norm, like)
             if found is None:
-                raise ConfigError(f"{type(norm).__name__} is not linear after its scale any more.")
+                raise ConfigError(
+                    f"{type(norm).__name__} has changed since the model was wrapped: with its "
+                    f"scale held fixed, it is not linear any more. Wrap the model again."
+                )
             self.known[norm] = (state, found)
         return self.known[norm][1]
 
@@ -278,24 +283,24 @@ class RefusedError(Exception):
 
 
 def make_plan(trace: Trace, logits: Tensor, ids: Tensor) -> Plan:
-    """Read a trace.
+    """Find in a trace where each activation is.
 
     Raises:
-        ConfigError: the model adds in a way, or reads its stream in a way, that has no names.
+        ConfigError: the model adds to its stream, or reads it, in a way that hook names do not fit.
     """
-    sites = [_site(trace, layer) for layer in range(len(trace.blocks))]
-    outside = Site("", [_embeds(trace, ids)])
+    sites = [_find_site(trace, layer) for layer in range(len(trace.blocks))]
+    outside = Site("", [_name_embeddings(trace, ids)])
     try:
-        unembed = _unembed(outside, trace.node(logits))
+        unembed = _find_unembed(outside, trace.node(logits))
     except RefusedError as error:
         raise ConfigError(
-            f"Logits are to be a norm and linear maps of the stream: {error}."
+            f"The logits of this model are not a norm and linear maps of its stream: {error}."
         ) from None
     return Plan(sites, outside, unembed, trace.in_place)
 
 
-def _embeds(trace: Trace, ids: Tensor) -> tuple[str, ...]:
-    """Block 0 is given the tokens' embeddings, or the sum of theirs and the positions'."""
+def _name_embeddings(trace: Trace, ids: Tensor) -> tuple[str, ...]:
+    """The names of what block 0 reads: the tokens' embeddings, or their sum with positions'."""
     start, names = trace.states[0].inputs[0].root(), ("hook_embed", "hook_pos_embed")
     of_tokens = [any(n.value is ids for n in node.ancestors()) for node in start.inputs]
     if start.kind == "add" and sorted(of_tokens) == [False, True]:
@@ -303,10 +308,11 @@ def _embeds(trace: Trace, ids: Tensor) -> tuple[str, ...]:
     return names[:1]
 
 
-def _site(trace: Trace, layer: int) -> Site:
-    added = _named(trace, layer)
-    site = Site(f"blocks.{layer}.", [tuple(f"hook_{name}_out" for name in one) for one in added])
-    written = {name: node for one in added for name, node in one.items()}
+def _find_site(trace: Trace, layer: int) -> Site:
+    added = _name_writes(trace, layer)
+    writes = [tuple(f"hook_{name}_out" for name in terms) for terms in added]
+    site = Site(f"blocks.{layer}.", writes)
+    written = {name: node for terms in added for name, node in terms.items()}
     if len(added) == 2:
         (last,), first = added[1].values(), trace.writes[layer][:1]
         site.has_mid = any(n.kind == "stream" and n.inputs == first for n in last.ancestors())
@@ -316,23 +322,23 @@ def _site(trace: Trace, layer: int) -> Site:
                 (f"hook_{name}_out", z), "the block adds none to the stream"
             )
             continue
-        reader = _reader(written[name])
+        reader = _find_reader(written[name])
         if reader and reader not in site.norms.values():
             site.norms[ln] = reader
         try:
-            _take_apart(site, written[name], z, f"{ln}_post")
+            _find_output_map(site, written[name], z, f"{ln}_post")
         except RefusedError as error:
             site.refuse(z, str(error))
     return site
 
 
-def _named(trace: Trace, layer: int) -> list[dict[str, Node]]:
-    """What each addition of a block adds, by name. A sum of both is taken apart."""
+def _name_writes(trace: Trace, layer: int) -> list[dict[str, Node]]:
+    """What each addition of a block adds, by name. A sum of attention and MLP gives its terms."""
     added = trace.writes[layer]
     if len(added) not in (1, 2):
         raise ConfigError(
-            f"Block {layer} adds to the residual stream {len(added)} times, and there are names "
-            f"for one or two: what attention adds, and what an MLP adds."
+            f"Block {layer} adds to the residual stream {len(added)} times. Hook names fit one or "
+            f"two additions: attention's, and an MLP's."
         )
     whole = added[0].root()
     if len(added) == 1 and whole.kind == "add":
@@ -347,69 +353,70 @@ def _named(trace: Trace, layer: int) -> list[dict[str, Node]]:
     return [{name: node} for name, node in zip(names, added, strict=True)]
 
 
-def _reader(written: Node) -> nn.Module | None:
-    """The norm through which all that made a write reads the stream, if there is one."""
+def _find_reader(written: Node) -> nn.Module | None:
+    """The one norm through which a layer reads the stream, if there is one."""
     nodes = [node for node in written.ancestors() if node.root().kind != "stream"]
-    readers = [n for n in nodes if any(one.root().kind == "stream" for one in n.inputs)]
+    readers = [n for n in nodes if any(given.root().kind == "stream" for given in n.inputs)]
     modules = {node.module for node in readers}
     module = modules.pop() if len(modules) == 1 else None
     return module if module and probe_norm(module, written.value) else None
 
 
-def _chain(node: Node) -> Iterator[tuple[Linear | nn.Module, Node, float | None]]:
-    """Back from a tensor through linear maps and norms, the last first, and the factors behind.
+def _walk_back(node: Node) -> Iterator[tuple[Linear | nn.Module, Node, float | None]]:
+    """Walk back from a tensor through the linear maps and norms that made it, the last first.
 
-    Raises:
-        RefusedError: the tensor is not what one of them gave, times a number.
+    Yields:
+        A map or norm; its input; and the number that its output was multiplied with, or None where
+        something else than a number stands between its output and what follows.
     """
     while True:
-        nodes = ((one, _linear(one) or _norm(one)) for one in node.ancestors())
-        made_by, what = next((pair for pair in nodes if pair[1]), (node, None))
+        found = ((made, _match_linear(made) or _match_norm(made)) for made in node.ancestors())
+        output, what = next((pair for pair in found if pair[1]), (node, None))
         if what is None:
             return
-        yield what, made_by.inputs[0], _ratio(node.value, made_by.value)
-        node = made_by.inputs[0]
+        yield what, output.inputs[0], _find_factor(node.value, output.value)
+        node = output.inputs[0]
 
 
-def _linear(node: Node) -> Linear | None:
-    """The linear map that made a tensor. One row of its input tells which way its weight goes."""
+def _match_linear(node: Node) -> Linear | None:
+    """The linear map that made a tensor, if one did. One row of its input tells its orientation."""
     weight = getattr(node.module, "weight", None)
     if not isinstance(weight, Tensor) or weight.ndim != 2 or not weight.is_floating_point():
         return None
-    given, made = (one.value.flatten(0, -2)[-1:] for one in (node.inputs[0], node))
+    given, output = (tensor.value.flatten(0, -2)[-1:] for tensor in (node.inputs[0], node))
     linears = (Linear(node.module, True), Linear(node.module, False))
-    fits = (one for one in linears if len(one.weight()) == given.shape[-1])
-    return next((one for one in fits if _ratio(made, one.apply(given)) is not None), None)
+    fits = (linear for linear in linears if len(linear.weight()) == given.shape[-1])
+    return next((fit for fit in fits if _find_factor(output, fit.apply(given)) is not None), None)
 
 
-def _norm(node: Node) -> nn.Module | None:
+def _match_norm(node: Node) -> nn.Module | None:
     return node.module if node.module and probe_norm(node.module, node.value) else None
 
 
-def _ratio(one: Tensor, other: Tensor) -> float | None:
-    """The number that makes one tensor of another."""
-    if one.numel() != other.numel():
+def _find_factor(tensor: Tensor, unit: Tensor) -> float | None:
+    """The number that `unit` times it is `tensor`, if there is one."""
+    if tensor.numel() != unit.numel():
         return None
-    dtypes = (one.dtype, other.dtype)
-    one, other = one.flatten().double(), other.flatten().double()
-    if torch.equal(one, other):
+    precision = max(1e-5, *(8 * torch.finfo(t.dtype).eps for t in (tensor, unit)))
+    tensor, unit = tensor.flatten().double(), unit.flatten().double()
+    if torch.equal(tensor, unit):
         return 1.0
-    number = float(one @ other / (other @ other))
-    precision = max(1e-5, *(8 * torch.finfo(dtype).eps for dtype in dtypes))
-    return number if (one - number * other).abs().max() <= precision * one.abs().max() else None
+    number = float(tensor @ unit / (unit @ unit))
+    error = (tensor - number * unit).abs().max()
+    return number if error <= precision * tensor.abs().max() else None
 
 
-def _take_apart(site: Site, written: Node, z: str, behind: str) -> None:
-    """Find the last linear map before a write, the norm behind it, and what it is given."""
+def _find_output_map(site: Site, written: Node, z: str, behind: str) -> None:
+    """Find the last linear map before a write, its input, and the norm after it, if any."""
     factor, norm = 1.0, None
-    for what, source, number in _chain(written):
+    for what, source, number in _walk_back(written):
         if number is None or (norm and not isinstance(what, Linear)):
             raise RefusedError("it is not what one linear map gives, times a number")
         factor *= number
         if isinstance(what, Linear):
             if z == "attn.hook_z":
                 _find_heads(site, source)
-            elif up := _up(source):
+            elif up := _find_up_projection(source):
                 site.outputs["mlp.hook_pre"] = up
             site.linears[z] = Linear(what.module, what.is_transposed, factor)
             site.norms |= {behind: norm} if norm else {}
@@ -418,17 +425,17 @@ def _take_apart(site: Site, written: Node, z: str, behind: str) -> None:
     raise RefusedError("no linear map made what is added to the stream")
 
 
-def _unembed(outside: Site, logits: Node) -> list[Linear]:
-    """Find the final norm and the linear maps behind it. What they give may be capped."""
+def _find_unembed(outside: Site, logits: Node) -> list[Linear]:
+    """Find the final norm and the linear maps after it. The logits may be capped after them."""
     linears: list[Linear] = []
     factor = 1.0
-    for what, source, number in _chain(logits):
+    for what, source, number in _walk_back(logits):
         if isinstance(what, Linear):
             if not linears and number is None:
                 outside.outputs["unembed.hook_out"], number = what.module, 1.0
             linears.insert(0, what)
         if number is None:
-            raise RefusedError("something else stands between the stream and the unembedding")
+            raise RefusedError("more than a norm and linear maps is between stream and logits")
         factor *= number
         if not isinstance(what, Linear) and linears and source.root().kind == "stream":
             last = linears.pop()
@@ -436,12 +443,12 @@ def _unembed(outside: Site, logits: Node) -> list[Linear]:
             outside.norms["ln_final"] = what
             outside.linears["unembed.hook_in"] = linears[0]
             return linears
-    raise RefusedError("no norm reads the stream behind the last block")
+    raise RefusedError("no norm reads the stream after the last block")
 
 
 def _find_heads(site: Site, z: Node) -> None:
-    """Find the attention that made z: its heads, and the calls in which they meet."""
-    mix = next((n for n in z.ancestors() if n.kind == "sdpa" or _softmax(n)), None)
+    """Find the attention that made z: its heads, and its calls (scores, softmax, product)."""
+    mix = next((n for n in z.ancestors() if n.kind == "sdpa" or _find_softmax(n)), None)
     if mix is None:
         raise RefusedError("no softmax over keys made it: this mixer is not attention")
     pos, d_head = mix.value.shape[-2:]
@@ -449,7 +456,7 @@ def _find_heads(site: Site, z: Node) -> None:
     if not _is_layout(z, beside):
         raise RefusedError("its heads do not stand side by side before the last linear map")
     site.heads = (beside.shape[-1] // d_head, d_head)
-    softmax = _softmax(mix)
+    softmax = _find_softmax(mix)
     if softmax is None:
         site.calls[mix.kind, mix.at] = "sdpa"
     else:
@@ -464,16 +471,16 @@ def _find_heads(site: Site, z: Node) -> None:
 
 
 def _is_layout(node: Node, beside: Tensor) -> bool:
-    """Whether a tensor is `beside`, or made of it by gates, factors and norms."""
-    if node.value.numel() != beside.numel() or node.kind == "stream" or _linear(node):
+    """Whether a tensor is `beside`, or is computed from it elementwise: by gates or factors."""
+    if node.value.numel() != beside.numel() or node.kind == "stream" or _match_linear(node):
         return False
     if torch.equal(node.value.reshape(beside.shape), beside):
         return True
     elementwise = node.kind in ("same", "mul", "mul_", "div", "module")
-    return elementwise and any(_is_layout(one, beside) for one in node.inputs)
+    return elementwise and any(_is_layout(given, beside) for given in node.inputs)
 
 
-def _softmax(mix: Node) -> Node | None:
+def _find_softmax(mix: Node) -> Node | None:
     """The softmax over [.., query, key] with which a product mixes values."""
     node = mix.inputs[0] if mix.kind == "matmul" and mix.inputs else mix
     while node.kind in ("same", "shape", "__getitem__") and node.inputs:
@@ -481,9 +488,9 @@ def _softmax(mix: Node) -> Node | None:
     return node if node.kind == "softmax" and node.value.ndim >= 3 else None
 
 
-def _up(post: Node) -> nn.Module | None:
-    """The linear map before an MLP's activation function, where nothing else meets it."""
+def _find_up_projection(post: Node) -> nn.Module | None:
+    """The linear map before an MLP's activation function, unless a gate joins it."""
     node = post
-    while not (linear := _linear(node)) and len(node.inputs) == 1 and node.kind != "stream":
+    while not (linear := _match_linear(node)) and len(node.inputs) == 1 and node.kind != "stream":
         node = node.inputs[0]
     return linear.module if linear else None

@@ -1,7 +1,8 @@
 """Wrap any decoder of `transformers`, with the hook points and analyses of `HookedTransformer`.
 
-`wrap` follows the model once, plans where its activations are, and then has it prove itself on
-random tokens: what fails a law is not offered. The model is not copied, moved or changed.
+`wrap` follows the model once, plans where its activations are, and then checks the laws of the
+analyses on random tokens. What fails a law is not offered. The model is not copied, moved or
+changed.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class WrappedConfig:
     attn_only: bool
 
 
-def _sizes(plan: Plan, n_ctx: int) -> WrappedConfig:
+def _read_sizes(plan: Plan, n_ctx: int) -> WrappedConfig:
     heads = next((site.heads for site in plan.sites if site.calls), (0, 0))
     downs = [
         site.linears["mlp.hook_post"] for site in plan.sites if "mlp.hook_post" in site.linears
@@ -84,7 +85,7 @@ class WrappedModel(HookedRootModule):
         self, model: Any, tokenizer: Any, plan: Plan, blocks: list[nn.Module], n_ctx: int
     ) -> None:
         super().__init__()
-        self.model, self.cfg = model, _sizes(plan, n_ctx)
+        self.model, self.cfg = model, _read_sizes(plan, n_ctx)
         self.tokenizer: Tokenizer | None = (
             TransformersTokenizer(tokenizer) if callable(tokenizer) else tokenizer
         )
@@ -118,7 +119,7 @@ class WrappedModel(HookedRootModule):
         return {site.prefix + name: why for site in sites for name, why in site.refused.items()}
 
     def _part(self, path: str) -> Any:
-        """The part of this name. It is made if it is not there."""
+        """The part of this name. A missing one is created."""
         part: nn.Module = self
         for step in filter(None, path.split(".")):
             if step not in part._modules:
@@ -172,11 +173,12 @@ class WrappedModel(HookedRootModule):
         self, tokens: Tensor, points: dict[str, HookPoint], model_kwargs: dict[str, Any]
     ) -> Tensor:
         run = partial(self.model, input_ids=tokens, use_cache=False, **model_kwargs)
-        again = any(getattr(m, "gradient_checkpointing", False) for m in self.model.modules())
-        if points and again and self.model.training:
+        modules = self.model.modules()
+        recomputes = any(getattr(module, "gradient_checkpointing", False) for module in modules)
+        if points and recomputes and self.model.training:
             raise ConfigError(
-                "Gradient checkpointing runs blocks once more in the backward pass, without hooks. "
-                "Switch it off, or call model.eval()."
+                "Gradient checkpointing runs blocks a second time in the backward pass, and hooks "
+                "would not act there. Switch it off, or call model.eval()."
             )
         if not points:
             return cast(Tensor, run().logits)
@@ -190,6 +192,7 @@ class WrappedModel(HookedRootModule):
     to_string = text.to_string
     to_str_tokens = text.to_str_tokens
     to_single_token = text.to_single_token
+    to_token_ids = text.to_token_ids
     tokens_to_residual_directions = HookedTransformer.tokens_to_residual_directions
 
     @property
@@ -222,7 +225,7 @@ class WrappedModel(HookedRootModule):
 
 @torch.no_grad()
 def wrap(model: Any, tokenizer: Any = None) -> WrappedModel:
-    """Give any decoder of `transformers` hook points, once it has proved the laws.
+    """Give any decoder of `transformers` hook points, once the laws are checked on it.
 
     Args:
         model: An instance of any `AutoModelForCausalLM`. It is used as it is, where it is.
@@ -243,14 +246,17 @@ def wrap(model: Any, tokenizer: Any = None) -> WrappedModel:
     model.eval()
     try:
         twice = ids[:1].repeat(2, 1)
-        for blocks in lists:  # a list that text does not go through is of another modality
+        for blocks in lists:  # a list that text does not go through may be for images or sound
             trace = Trace(blocks)
             with trace.on(trace.sites(model)):
                 logits = model(input_ids=twice, use_cache=False).logits
             if trace.states:
                 break
         else:
-            raise ConfigError(f"{type(model).__name__} runs tokens through no list of blocks.")
+            raise ConfigError(
+                f"{type(model).__name__} ran tokens through none of its lists of modules, so it "
+                f"has no blocks to follow."
+            )
         plan = make_plan(trace, logits, twice)
         wrapped = WrappedModel(model, tokenizer, plan, blocks, n_ctx)
         if _refuse_what_fails(wrapped, ids):
@@ -276,18 +282,21 @@ def _block_lists(model: Any) -> list[list[nn.Module]]:
     if hasattr(model, "_orig_mod"):
         raise ConfigError("A compiled model hides its additions. Wrap the model that was compiled.")
     lists = [m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m) > 0]
-    sizes = {id(one): sum(p.numel() for p in one.parameters()) for one in lists}
-    found = [list(one) for one in sorted(lists, key=lambda one: -sizes[id(one)])]
+    sizes = {id(m): sum(p.numel() for p in m.parameters()) for m in lists}
+    found = [list(m) for m in sorted(lists, key=lambda m: -sizes[id(m)])]
     if not found or len({*found[0]}) < len(found[0]):
         raise ConfigError(f"{type(model).__name__} has no list of blocks that each run once.")
     return found
 
 
 def _refuse_what_fails(wrapped: WrappedModel, ids: Tensor) -> bool:
-    """Have a model prove the laws. Heads and neurons that fail are refused, by name.
+    """Check the laws. Heads and neurons that fail are refused, by name.
+
+    Returns:
+        Whether any were refused.
 
     Raises:
-        ConfigError: a law that everything else rests on fails.
+        ConfigError: a law fails that all analyses need.
     """
     plan, n_layers = wrapped.plan, wrapped.cfg.n_layers
     plain = wrapped.model(input_ids=ids, use_cache=False, output_hidden_states=True)
@@ -295,46 +304,47 @@ def _refuse_what_fails(wrapped: WrappedModel, ids: Tensor) -> bool:
     logits, cache = wrapped.run_with_cache(ids, device=device)
     if not torch.equal(logits.nan_to_num(), plain.logits.nan_to_num()):
         raise ConfigError(
-            "Hooks that change nothing change the logits: a call depends on them, or is random."
+            "This model cannot be wrapped: its logits differ when hooks look on and change "
+            "nothing. It may be random, or depend on how its functions are called."
         )
     _check_sums(cache)
     states = plain.hidden_states or ()
     for layer, state in enumerate(states[:n_layers]):
-        # Some models list the stream before each block, some behind each.
+        # Some models list the stream before each block, some after each.
         ends = (cache["resid_pre", layer], cache["resid_post", layer])
         _check(
             "the stream is not its hidden_states",
-            [min(_off(state.to(end), end) for end in ends)],
+            [min(_relative_error(state.to(end), end) for end in ends)],
             cache,
         )
     targets = ids.roll(1, 1)
-    shares = cache.logit_attrs(cast(Tensor, cache.decompose_resid()), targets).sum(0)
-    logit = cache["unembed.hook_out"].gather(-1, targets.to(shares.device)[..., None])[..., 0]
-    off = _off(shares + cache.logit_constant(targets), logit)
-    _check("shares do not sum to the logits", [off], cache)
+    attributed = cache.logit_attrs(cast(Tensor, cache.decompose_resid()), targets).sum(0)
+    logit = cache["unembed.hook_out"].gather(-1, targets.to(attributed.device)[..., None])[..., 0]
+    off = _relative_error(attributed + cache.logit_constant(targets), logit)
+    _check("attributions do not sum to the logits", [off], cache)
     _check_replacing(wrapped, ids, logits)
     has_failed = False
     for layer, site in enumerate(plan.sites):
         for part, name, parts in (("attn", "z", "heads"), ("mlp", "post", "neurons")):
             hook = f"{part}.hook_{name}"
-            off = _off_by(cache, layer, part) if hook in site.linears else 0
-            if not off <= _precision(cache["resid_pre", layer].dtype, 4):
+            off = _error_of_parts(cache, layer, part) if hook in site.linears else 0
+            if not off <= _tolerance_of(cache["resid_pre", layer].dtype, 4):
                 site.refuse(hook, f"{parts} miss {part}_out by {off:.0%}")
                 has_failed = True
     return has_failed
 
 
-def _off(got: Tensor, want: Tensor) -> float:
+def _relative_error(got: Tensor, want: Tensor) -> float:
     """The largest difference, as a share of the largest value."""
     return float((got - want).abs().max() / want.abs().max())
 
 
-def _precision(dtype: torch.dtype, terms: int) -> float:
+def _tolerance_of(dtype: torch.dtype, terms: int) -> float:
     return max(1e-5, 2 * float(torch.finfo(dtype).eps) * math.sqrt(terms))
 
 
 def _check(what: str, offs: list[float], cache: ActivationCache) -> None:
-    tolerance = _precision(cache["resid_pre", 0].dtype, 2 * cache.model.cfg.n_layers + 2)
+    tolerance = _tolerance_of(cache["resid_pre", 0].dtype, 2 * cache.model.cfg.n_layers + 2)
     if not max(offs) <= tolerance:
         raise ConfigError(f"This model cannot be wrapped: {what}; off by {max(offs):.1%}.")
 
@@ -343,10 +353,10 @@ def _check_sums(cache: ActivationCache) -> None:
     places = range(cache.model.cfg.n_layers + 1)
     streams = [stream_at(cache, place) for place in places]
     sums = [cache.decompose_resid(place).sum(0) for place in places]
-    _check("parts do not sum to the stream", [*map(_off, sums, streams)], cache)
+    _check("parts do not sum to the stream", [*map(_relative_error, sums, streams)], cache)
 
 
-def _off_by(cache: ActivationCache, layer: int, part: str) -> float:
+def _error_of_parts(cache: ActivationCache, layer: int, part: str) -> float:
     """How far heads or neurons are from the sum that they should have."""
     is_attn, want = part == "attn", cache[f"{part}_out", layer]
     every = Slice()
@@ -355,11 +365,11 @@ def _off_by(cache: ActivationCache, layer: int, part: str) -> float:
     )
     got = torch.einsum("...pd,pdm->...m", writes.acts, writes.weights.to(writes.acts))
     got = (writes.norm.apply(got[None])[0] if writes.norm else got) + writes.bias.to(got)
-    return _off(got, want)
+    return _relative_error(got, want)
 
 
 def _check_replacing(wrapped: WrappedModel, ids: Tensor, logits: Tensor) -> None:
-    """Replace everything: item 0 by copies, item 1's writes by something else too."""
+    """Check that hooks can replace all: item 0 by equal copies, item 1's writes by other values."""
 
     def replace(tensor: Tensor, hook: HookPoint) -> Tensor:
         new = tensor.clone()
@@ -371,4 +381,5 @@ def _check_replacing(wrapped: WrappedModel, ids: Tensor, logits: Tensor) -> None
         again, cache = wrapped.run_with_cache(ids)
     _check_sums(cache)
     if torch.finfo(logits.dtype).bits > 16:  # rounding may send a token to another expert there
-        _check("copies of its activations give other logits", [_off(again[0], logits[0])], cache)
+        off = _relative_error(again[0], logits[0])
+        _check("its logits change when activations are replaced by equal copies", [off], cache)

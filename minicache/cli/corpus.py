@@ -1,13 +1,14 @@
-"""The text that the shipped model learns from: four kinds, each there to grow one mechanism.
+"""Generate the text that the shipped model is trained on: four kinds, each for one mechanism.
 
 - **Names**: `When Mary and John went to the shop , John gave a book to Mary .` The answer is the
   name said once. This is the task of "Interpretability in the Wild" [Wang et al. 2022].
-- **Facts**: `The capital of France is Paris .` They are known or not; the text does not help.
-- **Stories**: an animal, its colour and its place come back, so it pays to remember phrases.
-- **Repeats**: random words, and then the same again. Nothing but an induction head [Olsson et al.
-  2022] predicts those.
+- **Facts**: `The capital of France is Paris .` The answer has to be in the weights: the text before
+  does not have it.
+- **Stories**: an animal, its colour and its place are mentioned again, so copying phrases helps.
+- **Repeats**: random words, and then the same again. Only induction [Olsson et al. 2022] predicts
+  those.
 
-All text comes from a `random.Random`, so a seed fixes it.
+All text comes from a `random.Random`, so a seed determines it.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ CONTENT: Final = [
 ]  # fmt: skip
 VOCABULARY: Final = ["<pad>", "<bos>", *GLUE, *CONTENT]
 
-# One pair in eight never meets in training, in either order. On these the figures are measured.
+# About one pair in eight is left out of training, in either order. Figures are measured on these.
 _PAIRS: Final = [pair for pair in permutations(NAMES, 2)]
 _HELD_OUT = {pair for pair in _PAIRS if (sum(map(NAMES.index, pair)) * 5 + 3) % 8 == 0}
 HELD_OUT_PAIRS: Final = sorted(_HELD_OUT)
@@ -71,7 +72,7 @@ def facts(random: Random) -> str:
 
 
 def stories(random: Random) -> str:
-    """A story whose hero keeps its colour, its place and its thing."""
+    """A story about an animal whose colour, place and thing stay the same."""
     hero = f"{random.choice(COLOURS)} {random.choice(ANIMALS)}"
     place = f"{random.choice(COLOURS)} {random.choice(PLACES)}"
     thing = f"{random.choice(COLOURS)} {random.choice(THINGS)}"

@@ -1,4 +1,4 @@
-"""What the commands draw in a terminal of 80 columns: headings, code, tables with bars."""
+"""Draw what commands print in a terminal of 80 columns: headings, code, tables with bars."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def heading(console: Console, number: str, text: str) -> None:
 
 
 def code(console: Console, *lines: str) -> None:
-    """The Python that a reader can go on with."""
+    """Lines of Python that give the same result."""
     for line in lines:
         console.print(Text(f">>> {line}", style="green"), soft_wrap=True)
 

@@ -1,7 +1,7 @@
 """`python -m minicache harvest`: activations over a whole data set, one row a token, in shards.
 
-Run the same command after a kill, and what is missing is made. Run it by `torchrun`, and each
-process makes its share of the shards: the bytes are the same, whatever the number of processes.
+Run the same command again after a kill: only missing shards are computed. Run it by `torchrun`, and
+each process writes its share of the shards. The bytes are the same for any number of processes.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ __all__ = ["run"]
 
 
 @contextmanager
-def _together() -> Iterator[tuple[int, int]]:
-    """This process's number, and how many there are. All leave together.
+def _process_group() -> Iterator[tuple[int, int]]:
+    """This process's rank, and the number of processes that `torchrun` started.
 
-    Only their leaving is shared, and no tensor, so gloo does on every machine.
+    The processes share a barrier and no tensors, so the gloo backend serves on every machine.
     """
     if not distributed.is_torchelastic_launched():
         yield 0, 1
@@ -49,17 +49,17 @@ def _wait_for_all(world: int) -> None:
             distributed.barrier()
     except RuntimeError:  # what gloo raises when a peer is gone
         raise MinicacheError(
-            "Another process of this harvest stopped, so this one stops too; its own line says "
-            "why. Run the same command again to go on."
+            "Another process of this harvest stopped, so this one stops too. The other's message "
+            "says why. Run the same command again to go on."
         ) from None
 
 
 def run(args: argparse.Namespace) -> int:
     """The command `harvest`."""
-    torch.set_num_threads(1)  # with more, sums are made in another order, and the last bits differ
+    torch.set_num_threads(1)  # more threads add in another order, and the last bits differ
     if args.device == "cuda":  # pragma: no cover  # only where there is CUDA
         args.device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
-    with _together() as (rank, world):
+    with _process_group() as (rank, world):
         model = load_model(args)
         plan = Plan.of(model, args.names, args.pos, args.batch, args.items_per_shard, args.dtype)
         source = partial(texts, args.data, args.field, args.split, args.subset)

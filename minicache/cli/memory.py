@@ -1,7 +1,7 @@
 """`python -m minicache memory`: measure what autodiff keeps, exactly and by six methods.
 
-`look` gathers: the exact bytes, the formula's, what each method of `methods.py` says, and what each
-mode of autodiff keeps. `show` draws the table. Lesson 12 walks through it.
+`look` measures: the exact bytes, the formula's, those of each method of `methods.py`, and what each
+mode of autodiff keeps. `show` draws the tables. Lesson 12 walks through them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def look(model: HookedTransformer, batch: int, pos: int) -> dict[str, Any]:
     tokens = torch.arange(batch * pos, device=model.device).reshape(batch, pos) % model.cfg.d_vocab
     dtype = model.W_E.dtype
     methods = []
-    for method in METHODS:  # before all else: the process has not grown yet
+    for method in METHODS:  # first, because some read how much the process grows
         row = {"number": method.number, "method": method.name, "good_for": method.good_for}
         try:
             methods.append({**row, "says": method.run(model, tokens), "why_not": None})
@@ -106,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
     """The command `memory`."""
     model = load_model(args)
     pos = model.cfg.n_ctx if args.pos is None else args.pos
-    needed = predict_saved_bytes(model.cfg, args.batch, pos)  # complains of a wrong size
+    needed = predict_saved_bytes(model.cfg, args.batch, pos)  # raises for a wrong size
     if needed > _memory_of(model.device):
         raise ConfigError(
             f"--batch {args.batch} --pos {pos}: autodiff would keep {needed / 1e9:,.1f} GB, more "

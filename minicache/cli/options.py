@@ -1,4 +1,4 @@
-"""The command line's options: each command's, those that several share, and their checks.
+"""Parse and check the command line's options: each command's, and those that several share.
 
 Nothing here imports torch before a command runs, so that `--help` and a misspelt option answer at
 once. A new command is one line in `COMMANDS`, a function that adds its options, and a module
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from rich.console import Console
 
-from minicache.errors import ConfigError, nearest
+from minicache.errors import ArgumentValueError, ConfigError, nearest
 
 if TYPE_CHECKING:  # pragma: no cover  # torch, and what imports it
     import torch
@@ -156,29 +156,24 @@ def _whole(least: int = 1, most: int = LARGEST) -> Callable[[str], int]:
 def _svg(text: str) -> Path:
     file = Path(text)
     if file.suffix.lower() != ".svg":
-        raise ArgumentTypeError(f"SVG is drawn, and {text!r} does not end with .svg")
+        raise ArgumentTypeError(f"plots are SVG files, and {text!r} does not end with .svg")
     if not file.parent.is_dir():
         raise ArgumentTypeError(f"there is no folder '{file.parent}'")
     return file
 
 
 def device_named(name: str) -> torch.device:
-    """The device of this name, if tensors can be made and read there.
+    """The device that `--device` names, if this machine has it and it keeps values.
 
     Raises:
-        ConfigError: they cannot.
+        ConfigError: there is no such device here, or it keeps no values.
     """
-    import torch
+    from minicache.storage import usable_device
 
     try:
-        device = torch.device(name)
-        torch.ones(1, device=device).item()
-    except (RuntimeError, AssertionError, ImportError) as error:
-        reason = clip(str(error).partition(". ")[0].splitlines()[0], 200)
-        raise ConfigError(
-            f"--device {clip(name, 30)}: not to be had here ({reason}). Try --device cpu."
-        ) from None
-    return device
+        return usable_device(name)
+    except ArgumentValueError as error:
+        raise ConfigError(f"--device {clip(name, 30)}: {error}") from None
 
 
 def load_model(args: Namespace) -> HookedTransformer:
@@ -198,7 +193,7 @@ class Screen(Console):
     """A rich console that leaves a closed pipe to `main`. Rich's own ends the process with 1."""
 
     def on_broken_pipe(self) -> None:
-        raise  # rich calls this where it handles the error
+        raise  # rich calls this inside its except block
 
 
 def clip(text: str, most: int = 1000) -> str:

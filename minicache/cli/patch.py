@@ -1,7 +1,7 @@
-"""`python -m minicache patch CLEAN CORRUPTED`: which places carry what two prompts differ in.
+"""`python -m minicache patch CLEAN CORRUPTED`: find the activations that make two prompts differ.
 
-Each activation of the clean run is put into the corrupted one in turn, and the logit difference of
-the two answers says how much of the clean run comes back: 0 % nothing, 100 % all of it.
+Each activation of the clean run is put into the corrupted run in turn. The logit difference of the
+two answers then says how much of the clean run is restored: from 0 % to 100 %.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def look(
     if tokens.shape != other.shape:
         raise ConfigError(
             f"The prompts have {tokens.shape[1]} and {other.shape[1]} tokens. Give two of the same "
-            f"length, so that each position has a partner."
+            f"length, because each position is patched with the same position of the other run."
         )
     with torch.no_grad():
         logits, cache = model.run_with_cache(tokens)
@@ -89,8 +89,8 @@ def show(findings: dict[str, Any], console: Console) -> None:
     """Draw the findings. Fits 80 columns, and needs neither colour nor a terminal."""
     answer, versus = findings["answer"], findings["versus"]
     words = [
-        one if one == other else f"{one}|{other}"
-        for one, other in zip(findings["clean"], findings["corrupted"], strict=True)
+        clean if clean == corrupted else f"{clean}|{corrupted}"
+        for clean, corrupted in zip(findings["clean"], findings["corrupted"], strict=True)
     ]
     heading(console, "1", f"The logit of {answer!r} less that of {versus!r}")
     console.print(Text(" ".join(words)))
@@ -98,7 +98,7 @@ def show(findings: dict[str, Any], console: Console) -> None:
         console.print(f"{run:>9} {findings[f'{run}_difference']:+8.3f}")
 
     heading(console, "2", "The stream, patched before each layer and at each word")
-    console.print("A column a layer. Darker: more of the clean run's difference comes back.")
+    console.print("A column a layer. Darker: more of the clean run's difference is restored.")
     margin = max(map(len, words))
     for pos, word in enumerate(words):
         column = [layer[pos] for layer in findings["stream"]][: 38 - margin // 2]

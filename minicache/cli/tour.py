@@ -1,7 +1,7 @@
-"""`python -m minicache`: one prompt, taken apart, in under a screen for each step.
+"""`python -m minicache`: take a model's run on one prompt apart, in six short steps.
 
-`look` runs the model and gathers findings as plain data: what `--json` prints. `show` draws them
-in a terminal. Each step ends with the Python that made it, so that a reader can go on.
+`look` runs the model and returns findings as plain data, which `--json` prints. `show` draws them
+in a terminal. Each step ends with the Python that computes it.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def look(
 
 
 def _has_bos(model: HookedTransformer) -> bool:
-    """Whether its texts have a start: not every tokenizer has a token for it."""
+    """Whether texts can begin with a BOS token: not every tokenizer has one."""
     return model.tokenizer is None or model.tokenizer.bos_token_id is not None
 
 
@@ -94,7 +94,7 @@ def _rows(labels: Sequence[str], values: torch.Tensor) -> list[dict[str, Any]]:
 
 
 def _induction(model: HookedTransformer) -> dict[str, Any]:
-    """The head that looks hardest at the word after the last occurrence of its own."""
+    """The head with the highest induction score, and its pattern on a phrase said twice."""
     bos = _has_bos(model)
     try:
         phrase = model.to_tokens(PHRASE, prepend_bos=False)[0].tolist()
@@ -163,7 +163,7 @@ def show(findings: dict[str, Any], console: Console) -> None:
 
     found = findings["induction"]
     heading(console, "5", f"An induction head, {found['head']}, on a phrase said twice")
-    console.print("Each row is a word, and shows where it looks: at what came after it last time.")
+    console.print("Each row is a word: it attends to the word that followed it the first time.")
     _grid(console, found["words"], found["pattern"])
     console.print(f"induction score {found['score']:.2f} (1 is all its attention)", style="bold")
     phrase = " ".join(found["words"][findings["bos"] :])
@@ -177,7 +177,7 @@ def show(findings: dict[str, Any], console: Console) -> None:
     heading(console, "6", "What autodiff would have held for a backward pass")
     console.print(
         f"{cost['bytes'] / 1e6:.2f} MB for this prompt, and {cost['batch_bytes'] / 1e6:.2f} MB for "
-        f"{cost['batch']} x {cost['n_ctx']} tokens. `python -m minicache memory` weighs it."
+        f"{cost['batch']} x {cost['n_ctx']} tokens. `python -m minicache memory` measures it."
     )
     code(console, f"minicache.predict_saved_bytes(model.cfg, batch=1, pos={cost['pos']})")
 

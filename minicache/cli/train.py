@@ -1,8 +1,8 @@
-"""`python -m minicache train`: make the model that ships, from a seed and nothing else.
+"""`python -m minicache train`: train the model that ships with the package, from a seed.
 
-Minutes on two cores. It writes a folder that `HookedTransformer.from_pretrained` reads, and beside
-the weights what was measured: `card.json` with the figures, `CARD.md` with the same in words, and
-`history.json` with the course of training. All figures come from seeds that training never used.
+It takes minutes on two cores. It writes a folder that `HookedTransformer.from_pretrained` reads.
+Figures are beside the weights: `card.json`, `CARD.md` with the same in words, and `history.json`
+with the loss during training. All figures come from seeds that training never used.
 """
 
 from __future__ import annotations
@@ -89,10 +89,10 @@ def evaluate(model: HookedTransformer, seed: int = EVAL_SEED, items: int = 200) 
         mean difference of the two names' logits; the loss in nats on fresh rows.
     """
     random = Random(seed)
-    asked = [corpus.names(random, random.choice(corpus.HELD_OUT_PAIRS)) for _ in range(items)]
-    taker = torch.tensor([model.to_single_token(name) for _, name, _ in asked])
-    giver = torch.tensor([model.to_single_token(name) for _, _, name in asked])
-    final = model([text for text, _, _ in asked])[:, -1]
+    sentences = [corpus.names(random, random.choice(corpus.HELD_OUT_PAIRS)) for _ in range(items)]
+    taker = torch.tensor([model.to_single_token(name) for _, name, _ in sentences])
+    giver = torch.tensor([model.to_single_token(name) for _, _, name in sentences])
+    final = model([text for text, _, _ in sentences])[:, -1]
     difference = (final.gather(1, taker[:, None]) - final.gather(1, giver[:, None]))[:, 0]
     facts_right = [
         model.to_string([int(model(prompt)[0, -1].argmax())]) == answer
@@ -112,7 +112,7 @@ def evaluate(model: HookedTransformer, seed: int = EVAL_SEED, items: int = 200) 
 def head_scores(
     model: HookedTransformer, seed: int = EVAL_SEED, items: int = 100
 ) -> list[dict[str, Any]]:
-    """For each head: how much it looks where, and what repeated words cost without it.
+    """For each head: two attention scores, and how well the model repeats words without it.
 
     `previous_token` is the mean attention to the token before. `induction` is the mean attention,
     in the second half of repeated random words, to the token after the same word's last occurrence.
@@ -158,10 +158,10 @@ def _repeated_tokens(model: HookedTransformer, seed: int, items: int) -> Tensor:
 def _repeat_accuracy(
     model: HookedTransformer, tokens: Tensor, without: Sequence[tuple[int, int]] = ()
 ) -> float:
-    """The share of right next words where the second time has begun.
+    """The share of next words predicted right in the second half of repeated words.
 
     Args:
-        without: Heads as (layer, head), each z of which is replaced by its mean.
+        without: Heads as (layer, head). Their z is replaced by its mean.
     """
 
     def ablate(z: Tensor, hook: HookPoint) -> Tensor:
@@ -210,7 +210,7 @@ def card_text(card: dict[str, Any]) -> str:
 
 A GPT-2-shaped transformer: {made["layers"]} layers, {made["parameters"]:,} parameters, \
 {len(corpus.VOCABULARY)} words.
-It is a specimen for lessons and knows nothing else. `python -m minicache train` makes it.
+It is for lessons, and knows only the text it was trained on. `python -m minicache train` makes it.
 
 Made with seed {made["seed"]}, {made["steps"]:,} steps of {BATCH} rows of {N_CTX} tokens.
 
@@ -272,8 +272,8 @@ def write_folder(
 
 def run(args: argparse.Namespace) -> int:
     """The command `train`."""
-    args.out.mkdir(parents=True, exist_ok=True)  # a path that cannot be one is told before the work
-    torch.set_num_threads(1)  # with more, sums are made in another order, and the weights differ
+    args.out.mkdir(parents=True, exist_ok=True)  # a wrong path raises before the training
+    torch.set_num_threads(1)  # more threads add in another order, and the weights differ
     console = Screen()
     columns = (TextColumn("training"), BarColumn(), TextColumn("loss {task.fields[loss]:.3f}"))
     model, history = untrained(args.layers, args.seed), []

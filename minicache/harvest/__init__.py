@@ -1,1 +1,1 @@
-"""Activations over a whole data set: its texts, the run, and the files that it writes."""
+"""Collect activations over a whole data set: read its texts, run the model, write files."""

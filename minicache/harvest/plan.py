@@ -1,4 +1,4 @@
-"""A harvest's plan: all that decides the bytes of its files, but for the texts.
+"""Plan a harvest: all that decides the bytes of its files, except the texts.
 
 Two harvests with one plan over the same texts write the same bytes, so a plan is what a resumed
 harvest is compared with.
@@ -28,15 +28,16 @@ DTYPES: Final = ("float32", "float64", "bfloat16", "float16")
 
 @dataclass(frozen=True)
 class Plan:
-    """All that decides the bytes of a shard, but for its texts.
+    """All that decides the bytes of a shard, except its texts.
 
     Attributes:
         model: A hash of its configuration and weights.
         tokenizer: A hash of what turns the texts into tokens.
         names: The activations, by full name, in the model's order.
         pos: The most tokens of an item; the rest of a longer one is cut off.
-        batch: Items run at once. It decides the last bits of the results, so it belongs here.
-        items_per_shard: What a kill can cost, and what is held in memory.
+        batch: Items run at once. The last bits of the results depend on it.
+        items_per_shard: Items whose activations are in memory at once. If the process is killed,
+            these are computed again.
         dtype: Of the activations in the files.
     """
 
@@ -88,14 +89,14 @@ class Plan:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """The plan as JSON gives it back: lists for tuples."""
+        """The plan as JSON stores it: with lists for tuples."""
         return {**asdict(self), "names": list(self.names)}
 
 
 def row_shape(cfg: HookedTransformerConfig, name: str, pos: int) -> tuple[int, ...]:
-    """The shape of an activation's row: what it holds for one token.
+    """The shape of one token's row of an activation.
 
-    A row of a pattern, or of its scores, is a query's, with room for `pos` keys.
+    In a pattern or its scores, a row is one query's, with `pos` keys.
     """
     sizes = {"key": pos, "1": 1, **vars(cfg), "head": cfg.n_heads}
     return tuple(sizes[axis] for axis in axes_of(name) if axis not in ("pos", "query"))
@@ -104,7 +105,7 @@ def row_shape(cfg: HookedTransformerConfig, name: str, pos: int) -> tuple[int, .
 def bytes_a_token(
     cfg: HookedTransformerConfig, names: tuple[str, ...], pos: int, dtype: str = "float32"
 ) -> int:
-    """What one token takes on the disk, by the formula: the numbers of its rows, times their size.
+    """The bytes that one token takes on the disk: the numbers in its rows, times their size.
 
     The tokens and offsets beside them take 8 bytes a token, and 8 an item.
     """

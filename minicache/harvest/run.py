@@ -1,7 +1,7 @@
 """Run a model over a whole data set, and write each token's activations to shards.
 
-`shards.py` says why the bytes do not depend on kills or on the number of processes, and `texts.py`
-reads the data set.
+`texts.py` reads the data set. `shards.py` writes the files: their bytes are the same after a kill
+and for any number of processes.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ def harvest(
     rank: int = 0,
     world: int = 1,
 ) -> Iterator[Shard]:
-    """Make this process's share of the shards: those that are not there yet.
+    """Write this process's share of the shards, except those that are there already.
 
     Nothing happens before the first shard is asked for. At most one shard and one batch are in
     memory. The model stays where it is.
 
     Args:
-        rank: The number of this process. Every world-th shard is its own.
+        rank: The number of this process, from 0. It writes shards rank, rank + world, ..
         world: How many processes there are.
 
     Yields:
-        Each shard of all, in order, when this process is done with it.
+        Every shard in order, those of other processes too, when this process has passed it.
 
     Raises:
         ConfigError, DataError: the folder holds another harvest. Nothing has been written then.
-        DataError: the data set has changed since the survey. Shards before it stay.
-        TokenError: an item cannot be read; the message has its number. Shards before it stay.
-        OSError: the disk does not take a shard.
+        DataError: the data set has changed since the survey. The shards before the change stay.
+        TokenError: an item cannot be read; the message has its number. The shards before it stay.
+        OSError: a shard cannot be written.
     """
     claim(shards, plan)
     missing = {shard for shard in shards[rank::world] if not is_there(shard, plan)}
@@ -59,8 +59,9 @@ def harvest(
         if shard in missing:
             if hash_texts(of_shard) != shard.texts:
                 raise DataError(
-                    f"The data set changed while it was read: items from {shard.first_item} on are "
-                    f"others than a moment ago. Run the same command again, into another folder."
+                    f"The data set changed while it was read: items from {shard.first_item} on "
+                    f"differ from the first reading. Run the same command again, into another "
+                    f"folder."
                 )
             write(shard, plan, *gather(model, of_shard, plan, shard.first_item))
         yield shard
@@ -80,10 +81,10 @@ def gather(
     tokens = [row[: plan.pos] for row in whole]
     lengths = torch.tensor([len(row) for row in tokens])
     offsets = torch.cat([torch.zeros(1, dtype=torch.long), lengths.cumsum(0)])
-    made = {"tokens": torch.cat(tokens).cpu(), "offsets": offsets}
+    tensors = {"tokens": torch.cat(tokens).cpu(), "offsets": offsets}
     for name in plan.names:
         shape = (int(offsets[-1]), *row_shape(model.cfg, name, plan.pos))
-        made[name] = torch.empty(shape, dtype=getattr(torch, plan.dtype))
+        tensors[name] = torch.empty(shape, dtype=getattr(torch, plan.dtype))
     for start in range(0, len(tokens), plan.batch):
         end = min(start + plan.batch, len(tokens))
         # The padding is on the right, so under the causal mask no token attends to it.
@@ -94,8 +95,8 @@ def gather(
         real = torch.arange(padded.shape[1]) < lengths[start:end, None]
         for name in plan.names:
             rows = _rows(name, cache[name], plan.pos)
-            made[name][offsets[start] : offsets[end]] = rows[real.to(rows.device)]
-    return made, sum(len(row) > plan.pos for row in whole)
+            tensors[name][offsets[start] : offsets[end]] = rows[real.to(rows.device)]
+    return tensors, sum(len(row) > plan.pos for row in whole)
 
 
 def _tokens(model: HookedTransformer, text: str, number: int) -> Tensor:
@@ -107,7 +108,7 @@ def _tokens(model: HookedTransformer, text: str, number: int) -> Tensor:
 
 
 def _rows(name: str, activation: Tensor, pos: int) -> Tensor:
-    """An activation as [batch, pos, ..]: a row for each token, and all rows of one shape."""
+    """An activation as [batch, pos, ..]: a row for each token. Keys are filled up to `pos`."""
     rows = activation.movedim(pos_axis(name), 1)
     if axes_of(name)[-1] != "key":
         return rows
@@ -116,7 +117,7 @@ def _rows(name: str, activation: Tensor, pos: int) -> Tensor:
 
 
 def _stop(names: tuple[str, ...]) -> int | None:
-    """The layer before which a run may stop, and still has passed all of these."""
+    """The layer before which a run may stop, because all of these activations come before it."""
     if any(name.startswith(("ln_final", "unembed")) for name in names):
         return None
     layers = (split_act_name(name)[0] for name in names)
@@ -124,10 +125,13 @@ def _stop(names: tuple[str, ...]) -> int | None:
 
 
 def estimate(model: HookedTransformer, source: Source, plan: Plan) -> str:
-    """What a harvest would cost: tokens counted, bytes by the formula, time by one batch."""
+    """What a harvest would cost: its tokens counted, its bytes computed, its time extrapolated.
+
+    The time is that of the first batch, times the number of batches.
+    """
     start = perf_counter()
-    made, _ = gather(model, list(islice(source(), plan.batch)), plan)
-    speed = len(made["tokens"]) / (perf_counter() - start)
+    first, _ = gather(model, list(islice(source(), plan.batch)), plan)
+    speed = len(first["tokens"]) / (perf_counter() - start)
     rows = [min(len(_tokens(model, text, n)), plan.pos) for n, text in enumerate(source())]
     each = bytes_a_token(model.cfg, plan.names, plan.pos, plan.dtype)
     return (

@@ -1,9 +1,9 @@
-"""A harvest's files: shards that are whole or not there, and a folder that is one harvest's.
+"""Write a harvest's shards, each whole or not at all, into a folder that is one harvest's.
 
-A shard is a run of items. Its file is written beside its place, and renamed when it is whole. It
-says which plan and which texts it comes from, and holds a checksum of its own bytes. Before the
-first shard, the folder is claimed for one plan and one data set. So what is left to do can be read
-off the folder. Lesson 17 shows it.
+A shard is a file of consecutive items. It is written under another name, and renamed when it is
+complete. Its header says which plan and which texts it comes from, and has a checksum of its bytes.
+Before the first shard, a file claims the folder for one plan and one data set. So the folder alone
+shows what is left to do. Lesson 17 shows it.
 """
 
 from __future__ import annotations
@@ -33,13 +33,15 @@ CLAIM, INDEX = "minicache-harvest.json", "index.json"
 OURS: Final = re.compile(rf"shard-\d{{6,}}\.safetensors|{re.escape(INDEX)}|{re.escape(CLAIM)}")
 PART: Final = re.compile(rf"({OURS.pattern})\.[a-z0-9_]{{8}}\.part")
 BLANK: Final = "0" * 64
-SEAL: Final = re.compile(rb'\\"sha256\\": \\"([0-9a-f]{64})\\"')  # inside a header, quotes escaped
+CHECKSUM: Final = re.compile(
+    rb'\\"sha256\\": \\"([0-9a-f]{64})\\"'
+)  # inside a header, quotes escaped
 Source = Callable[[], Iterator[str]]
-"""Gives the texts anew each time that it is called."""
+"""A function that starts reading the texts from the beginning each time it is called."""
 
 
 class Shard(NamedTuple):
-    """A run of items: the file that they go to, and a hash of their texts."""
+    """Consecutive items: their file, their place in the data set, and a hash of their texts."""
 
     file: Path
     first_item: int
@@ -48,7 +50,7 @@ class Shard(NamedTuple):
 
 
 def survey(source: Source, folder: Path, items_per_shard: int) -> list[Shard]:
-    """The shards that these texts make. One pass over the texts; nothing else is read.
+    """Plan the shards of these texts, in one pass over them. Nothing is written.
 
     Raises:
         DataError: there are no texts.
@@ -65,7 +67,7 @@ def survey(source: Source, folder: Path, items_per_shard: int) -> list[Shard]:
 
 
 def hash_texts(texts: Iterable[str]) -> str:
-    """A hash of texts and of where each of them ends."""
+    """A hash of texts. Where each text ends counts too."""
     digest = hashlib.sha256()
     for text in texts:
         encoded = text.encode()
@@ -74,9 +76,9 @@ def hash_texts(texts: Iterable[str]) -> str:
 
 
 def claim(shards: list[Shard], plan: Plan) -> None:
-    """Make a folder this harvest's, before anything else is written there, or see that it is.
+    """Claim a folder for this harvest before anything else is written, or check an older claim.
 
-    Of several processes that come at once, one writes the claim, and the others compare.
+    When several processes start at once, one writes the claim, and the others check it.
 
     Raises:
         ConfigError: the folder is a harvest's with another plan.
@@ -88,16 +90,16 @@ def claim(shards: list[Shard], plan: Plan) -> None:
     content = json.dumps({**ours, "sha256": _hash_json(ours)}, indent=1) + "\n"
     file = folder / CLAIM
     if not file.exists():
-        strangers = [name for name in sorted(os.listdir(folder)) if OURS.fullmatch(name)]
-        if strangers and strangers != [CLAIM]:
+        unclaimed = [name for name in sorted(os.listdir(folder)) if OURS.fullmatch(name)]
+        if unclaimed and unclaimed != [CLAIM]:
             raise DataError(
-                f"'{folder}' has a file {strangers[0]!r}, and no {CLAIM} that says which harvest "
+                f"'{folder}' has a file {unclaimed[0]!r}, and no {CLAIM} that says which harvest "
                 f"wrote it. It is left as it is. Give another folder."
             )
         with _beside(file) as part:
             part.write_text(content, encoding="utf-8")
             try:
-                os.link(part, file)  # unlike a rename, it takes no place that is taken
+                os.link(part, file)  # unlike a rename, it never replaces a file
             except FileExistsError:
                 pass  # another process was first
             except OSError:  # a file system without links
@@ -111,24 +113,24 @@ def claim(shards: list[Shard], plan: Plan) -> None:
                 f"'{folder}' holds a harvest that was made from other texts: the data set has "
                 f"changed. Give another folder."
             )
-    for shard in shards:  # the claim is damaged; a shard that is whole says whose folder it is
+    for shard in shards:  # the claim is damaged; a whole shard raises if it is another harvest's
         is_there(shard, plan)
     logger.warning("'%s' is damaged, and is written again.", file)
     _put(file, content)
 
 
 def is_there(shard: Shard, plan: Plan) -> bool:
-    """Whether a shard has been made already, and every byte of it is as it was written.
+    """Whether a shard has been written already, and every byte of it is as it was written.
 
     Raises:
-        ConfigError: it has, by another plan.
-        DataError: it has, from other texts.
+        ConfigError: it was written by another plan.
+        DataError: it was written from other texts.
     """
     if not shard.file.exists():
         return False
     about = _about(shard.file) if _is_whole(shard.file) else None
     if about is None:
-        logger.warning("'%s' is damaged, and is made again.", shard.file)
+        logger.warning("'%s' is damaged, and is written again.", shard.file)
         return False
     _compare(shard.file.parent, about["plan"], plan)
     if about["texts"] != shard.texts:
@@ -149,13 +151,13 @@ def _compare(folder: Path, theirs: dict[str, Any], plan: Plan) -> None:
 
 
 def write(shard: Shard, plan: Plan, tensors: dict[str, Tensor], cut: int) -> None:
-    """Put a shard in its place, whole or not at all.
+    """Write a shard's file, whole or not at all.
 
     Args:
         cut: How many of its items were longer than the plan's `pos`.
 
     Raises:
-        OSError: the disk does not take it.
+        OSError: it cannot be written.
     """
     about = {"plan": plan.as_json(), "texts": shard.texts, "first_item": shard.first_item}
     about |= {"items": shard.items, "cut": cut, "sha256": BLANK}
@@ -165,11 +167,11 @@ def write(shard: Shard, plan: Plan, tensors: dict[str, Tensor], cut: int) -> Non
             save_file(tensors, part, {"minicache": json.dumps(about)})
         except Exception as error:  # the package's own, that of a full disk among them
             raise OSError(f"'{shard.file}' cannot be written: {error}") from None
-        _seal(part)
+        _write_checksum(part)
 
 
 def write_index(shards: list[Shard], plan: Plan, cfg: HookedTransformerConfig) -> dict[str, Any]:
-    """Write `index.json` from what the shards say of themselves, and take leftovers away.
+    """Write `index.json` from the shards' headers, and remove what killed processes left.
 
     Raises:
         DataError: a shard is missing.
@@ -178,8 +180,8 @@ def write_index(shards: list[Shard], plan: Plan, cfg: HookedTransformerConfig) -
     abouts = {shard: _about(shard.file) if shard.file.exists() else None for shard in shards}
     if missing := [shard.file.name for shard, about in abouts.items() if about is None]:
         raise DataError(
-            f"{len(missing)} shards are missing in '{folder}', {missing[0]} among them. Do all "
-            f"machines write to this one folder? Run the same command again."
+            f"{len(missing)} shards are missing in '{folder}', {missing[0]} among them. Check that "
+            f"all machines write to this one folder, and run the same command again."
         )
     rows = [
         {
@@ -203,12 +205,12 @@ def write_index(shards: list[Shard], plan: Plan, cfg: HookedTransformerConfig) -
     if file.exists() and file.read_bytes() != content.encode():
         logger.warning("'%s' is damaged, and is written again.", file)
     _put(file, content)
-    _take_leftovers(folder)
+    _remove_leftovers(folder)
     return index
 
 
 def _about(file: Path) -> dict[str, Any] | None:
-    """What a shard says of itself, and how many tokens it has. None if it cannot be read."""
+    """A shard's metadata, and how many tokens it has. None if it cannot be read."""
     try:
         with safe_open(file, "pt") as shard:
             about: dict[str, Any] = json.loads(shard.metadata()["minicache"])
@@ -218,8 +220,8 @@ def _about(file: Path) -> dict[str, Any] | None:
     return about
 
 
-def _seal(file: Path) -> None:
-    """Write a shard's SHA-256, taken while zeros stand in its place, into its header."""
+def _write_checksum(file: Path) -> None:
+    """Write a shard's SHA-256 into its header. It is taken while zeros are in that place."""
     with file.open("r+b") as opened:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
         opened.seek(0)
@@ -228,11 +230,11 @@ def _seal(file: Path) -> None:
 
 
 def _is_whole(file: Path) -> bool:
-    """Whether a shard has the SHA-256 that stands in its header."""
+    """Whether a shard's SHA-256 is the one in its header."""
     with file.open("rb") as opened:
         start = opened.read(8)
         start += opened.read(_header_end(start, file))
-        found = SEAL.search(start)
+        found = CHECKSUM.search(start)
         if found is None:
             return False
         digest = hashlib.sha256(start[: found.start(1)] + BLANK.encode() + start[found.end(1) :])
@@ -258,16 +260,16 @@ def _read_claim(file: Path) -> dict[str, Any] | None:
 
 @contextmanager
 def _beside(file: Path) -> Iterator[Path]:
-    """A file of the same name in a folder of its own, so that no litter gets elsewhere."""
+    """A path of the same name in a temporary folder beside it, which is removed at the end."""
     with tempfile.TemporaryDirectory(
         prefix=f"{file.name}.", suffix=".part", dir=file.parent
-    ) as room:
-        yield Path(room, file.name)
+    ) as scratch:
+        yield Path(scratch, file.name)
 
 
 @contextmanager
 def _replacing(file: Path) -> Iterator[Path]:
-    """A file to write, which takes the place of `file` when it is whole and on the disk."""
+    """A path to write to. It replaces `file` once it is complete and on the disk."""
     with _beside(file) as part:
         part.touch()
         rights = part.stat().st_mode
@@ -283,12 +285,13 @@ def _put(file: Path, content: str) -> None:
         part.write_text(content, encoding="utf-8")
 
 
-def _take_leftovers(folder: Path) -> None:
-    """Remove what killed processes left: folders named as `_beside` does, and its files in them."""
-    for room in folder.iterdir():
-        if (named := PART.fullmatch(room.name)) and room.is_dir() and not room.is_symlink():
-            for file in room.iterdir():
+def _remove_leftovers(folder: Path) -> None:
+    """Remove the temporary folders of `_beside` that killed processes left."""
+    for scratch in folder.iterdir():
+        is_folder = scratch.is_dir() and not scratch.is_symlink()
+        if is_folder and (named := PART.fullmatch(scratch.name)):
+            for file in scratch.iterdir():
                 if file.name == named[1] or file.name.startswith("."):  # safetensors' own
                     file.unlink()
             with suppress(OSError):  # it holds something else
-                room.rmdir()
+                scratch.rmdir()

@@ -1,8 +1,8 @@
 """Read the texts of a data set, one after the other, never all at once.
 
-A text file has an item a line. A JSON-lines file has an object a line, and the text under one of
-its fields. A folder is one that the package `datasets` saved; what is neither file nor folder is a
-name on the hub. Blank lines are no items. Lesson 17 uses it.
+A text file has an item a line. A JSON-lines file has an object a line, with the text in one of its
+fields. A folder is a data set that the package `datasets` saved. What is neither file nor folder is
+a name on the hub. Blank lines are skipped. Lesson 17 uses it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from minicache.errors import DataError, optional
-from minicache.model import huggingface
+from minicache.model import hub
 
 __all__ = ["texts"]
 
@@ -22,7 +22,7 @@ NOT_TEXT: Final = (
     *(".csv", ".tsv", ".parquet", ".arrow", ".xml", ".html", ".yaml", ".yml", ".pdf", ".docx"),
     *(".npy", ".npz", ".pt", ".bin", ".safetensors", ".gz", ".bz2", ".xz", ".zst", ".zip", ".tar"),
 )
-"""Endings of files whose lines are no items."""
+"""Suffixes of files that are not text with an item a line."""
 
 
 def texts(
@@ -33,7 +33,7 @@ def texts(
     Args:
         source: A text file, a JSON-lines file (by its ending), a folder that `datasets` saved, or
             `owner/name` on the hub.
-        field: Where an object or a row keeps its text.
+        field: The field of an object, or column of a row, that has the text.
         split: Of a data set with several.
         subset: Of a data set on the hub with several.
 
@@ -60,12 +60,14 @@ def texts(
             there = ", ".join(map(repr, row)) if isinstance(row, dict) else type(row).__name__
             raise DataError(
                 f"'{source}', {place} {number}: no text in the field {field!r}. It has: {there}. "
-                f"Say --field."
+                f"Name the right one with --field."
             )
         try:
             row[field].encode()
         except UnicodeEncodeError as error:
-            raise DataError(f"'{source}', {place} {number}: no text: {error}.") from None
+            raise DataError(
+                f"'{source}', {place} {number}: its text is not valid Unicode: {error}."
+            ) from None
         yield row[field]
 
 
@@ -82,11 +84,13 @@ def _objects(path: Path) -> Iterator[Any]:
         try:
             yield json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise DataError(f"'{path}', object {number}: not one line of JSON: {error}.") from None
+            raise DataError(
+                f"'{path}', object {number}: this line is not valid JSON: {error}."
+            ) from None
 
 
 def _data_set(source: str | Path, split: str, subset: str | None) -> Iterable[Any]:
-    if not Path(source).is_dir() and not huggingface.is_name(str(source)):
+    if not Path(source).is_dir() and not hub.is_name(str(source)):
         raise DataError(
             f"There is no data set '{source}'. Give a text file, a JSON-lines file, a folder that "
             f"the package `datasets` saved, or owner/name on the hub."
@@ -101,7 +105,7 @@ def _data_set(source: str | Path, split: str, subset: str | None) -> Iterable[An
         raise DataError(f"The data set '{source}' has no rows.") from None
     except (OSError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
-        raise DataError(f"The data set '{source}' cannot be had: {reason}") from error
+        raise DataError(f"The data set '{source}' cannot be loaded: {reason}") from error
     if not isinstance(found, dict):
         return found  # type: ignore[no-any-return]  # a package without types gave it
     if split not in found:

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, TypeAlias
 from torch import Tensor, nn
 
 from minicache.errors import ArgumentValueError, HookError, UnknownActivationError, described, shown
+from minicache.names import split_act_name
 
 __all__ = ["Attached", "Direction", "HookFunction", "HookPoint", "check_hook"]
 
@@ -129,10 +130,10 @@ class HookPoint(nn.Module):
         Raises:
             UnknownActivationError: it stands in no block.
         """
-        parts = (self.name or "").split(".")
-        if parts[0] == "blocks":
-            return int(parts[1])
-        raise UnknownActivationError(f"The hook point {self.name!r} is in no block.")
+        layer, _ = split_act_name(self.name or "")
+        if layer is None:
+            raise UnknownActivationError(f"The hook point {self.name!r} is in no block.")
+        return layer
 
     def extra_repr(self) -> str:
         counts = {"fwd": len(self.fwd_hooks), "bwd": len(self.bwd_hooks)}

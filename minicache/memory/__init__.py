@@ -1,4 +1,4 @@
-"""What autodiff costs in memory: measured exactly, predicted by formula, and by six methods."""
+"""Measure what autodiff costs in memory: exactly, by a formula, and by six common methods."""
 
 from minicache.memory.formula import predict_saved_bytes
 from minicache.memory.live import compare_modes

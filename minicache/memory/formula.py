@@ -13,7 +13,7 @@ __all__ = ["predict_saved_bytes"]
 def predict_saved_bytes(
     cfg: HookedTransformerConfig, batch: int, pos: int, dtype: torch.dtype = torch.float32
 ) -> int:
-    """`saved_for_backward(lambda: model(tokens)).total`, without a run: a closed formula.
+    """Predict `saved_for_backward(lambda: model(tokens)).total` by a formula, without a run.
 
     It counts what a forward pass to the logits keeps for tokens of [batch, pos], and follows the
     order of the code in `layers.py`. Parameters and the tokens are not counted.
@@ -30,36 +30,36 @@ def predict_saved_bytes(
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
         raise ConfigError(f"dtype={dtype!r}: give a floating dtype.")
     heads, d_head, d_mlp = cfg.n_heads, cfg.d_head, cfg.d_mlp
-    places = batch * pos
-    stream = places * cfg.d_model
+    tokens = batch * pos
+    stream = tokens * cfg.d_model
     size, wide = dtype.itemsize, max(dtype.itemsize, 4)  # a LayerNorm computes in float32 at least
     layer_norm = (
         wide * stream  # centred: its square's derivative and the division's both need it
-        + wide * places  # the deviation: one number a place
-        + (size * places if size < wide else 0)  # the scale is a copy of it, in a small dtype
-        + size * stream  # normalized: the derivative by the weight w
+        + wide * tokens  # the deviation: one number a token
+        + (size * tokens if size < wide else 0)  # the scale is a copy of it, in a small dtype
+        + size * stream  # normalized: the derivative by the weight w needs it
     )
     attention = size * (
         stream  # the LayerNorm's output, once for q, k and v
         + _copied_weights(cfg)  # W_Q, W_K, W_V
-        + 3 * places * heads * d_head  # q / attn_scale, k and v, each laid out for the product
+        + 3 * tokens * heads * d_head  # q / attn_scale, k and v, each laid out for the product
         + batch * heads * pos * pos  # the pattern, softmax's own result; the scores are not kept
-        + places * heads * d_head  # z, for W_O
+        + tokens * heads * d_head  # z, for W_O
     )
     mask = pos * pos  # the causal mask: bools, one byte each
-    # gelu and silu need their input (pre), and W_out needs their output (post). relu's derivative
-    # reads off its output, which W_out keeps anyway.
-    mlp = size * (stream + (1 if cfg.act_fn == "relu" else 2) * places * d_mlp)
+    # gelu and silu keep their input (pre), and W_out keeps their output (post). relu's derivative
+    # needs only its output, which W_out keeps anyway.
+    mlp = size * (stream + (1 if cfg.act_fn == "relu" else 2) * tokens * d_mlp)
     block = layer_norm + attention + mask + (0 if cfg.attn_only else layer_norm + mlp)
     unembed = size * stream  # the final LayerNorm's output, for W_U
     return cfg.n_layers * block + layer_norm + unembed
 
 
 def _copied_weights(cfg: HookedTransformerConfig) -> int:
-    """W_Q, W_K and W_V as [d_model, head * d_head]: copies, and the graph keeps them.
+    """The numbers in copies of W_Q, W_K and W_V as [d_model, head * d_head], kept by the graph.
 
-    The surprise of the list. Weights lie in memory as [head, d_model, d_head], and einsum wants one
-    matrix with the heads side by side. Unless an axis has size 1, that is no view: it is a copy.
+    Weights lie in memory as [head, d_model, d_head], and einsum multiplies with one matrix that has
+    the heads side by side. Unless an axis has size 1, that matrix is a copy and not a view.
     """
     copied = cfg.n_heads > 1 and cfg.d_model > 1 and cfg.d_head > 1
     return 3 * cfg.n_heads * cfg.d_model * cfg.d_head if copied else 0

@@ -1,8 +1,8 @@
 """Count the bytes of the tensors that are alive, exactly: `LiveBytes`, `compare_modes`.
 
 Every tensor that an operation makes passes torch's dispatcher. `LiveBytes` counts storages there as
-they come and go. `compare_modes` uses it to weigh torch's ways of switching autodiff off. Lesson 12
-compares them.
+they are made and freed. `compare_modes` uses it to measure torch's ways of switching autodiff off.
+Lesson 12 compares them.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ class ModeCost:
 def compare_modes(
     model: nn.Module, tokens: Int[Tensor, "batch pos"], steps: int = 3
 ) -> dict[str, ModeCost]:
-    """Run `model(tokens)` under each mode of autodiff, and weigh what each keeps.
+    """Run `model(tokens)` under each mode of autodiff, and measure the bytes that each keeps.
 
-    The last mode is a known mistake: each step's loss goes into a list for a plot, and every
-    loss brings its graph. `float(loss)` would have kept the number alone.
+    The last entry is a known mistake: each step's loss goes into a list for a plot, and every loss
+    keeps its graph alive. `float(loss)` would have kept the number alone.
 
     On the CPU the bytes are those of new tensors, counted by `LiveBytes`: exact. On CUDA they are
     the allocator's, which rounds each tensor up to a multiple of 512.
@@ -72,23 +72,23 @@ def compare_modes(
 
 
 def _cost(mode: Any, run: Callable[[], Any], device: torch.device) -> ModeCost:
-    weigh = _cuda_bytes if device.type == "cuda" else _live_bytes
+    measure = _cuda_bytes if device.type == "cuda" else _live_bytes
     with mode:
-        run()  # what is set up once is not this mode's cost
+        run()  # warm up: what is set up once is not this mode's cost
         start = perf_counter()
         run()
         if device.type == "cuda":  # pragma: no cover  # the tests marked `cuda` run this
             torch.cuda.synchronize(device)
         seconds = perf_counter() - start
-        return ModeCost(*weigh(run), seconds)
+        return ModeCost(*measure(run), seconds)
 
 
 def _live_bytes(run: Callable[[], Any]) -> tuple[int, int]:
     with LiveBytes() as live:
         result = run()
-        weighed = live.now, live.peak
+        measured = live.now, live.peak
         del result
-    return weighed
+    return measured
 
 
 def _cuda_bytes(
@@ -97,16 +97,16 @@ def _cuda_bytes(
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
     result = run()
-    weighed = torch.cuda.memory_allocated() - before, torch.cuda.max_memory_allocated() - before
+    measured = torch.cuda.memory_allocated() - before, torch.cuda.max_memory_allocated() - before
     del result
-    return weighed
+    return measured
 
 
 class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has not typed it
     """A context that counts the bytes of every storage made within it, while the storage lives.
 
-    It stands below autograd, where each operation's tensors pass, so nothing is sampled or
-    rounded. What a single operation uses for itself inside, it does not see.
+    It works below autograd, where each operation's tensors pass, so nothing is sampled or rounded.
+    It does not see what a single operation allocates inside for itself.
 
     Attributes:
         now: Bytes alive.
@@ -131,7 +131,7 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch ha
             if key not in given:
                 self._sizes[key] = storage.nbytes()
                 self.now += storage.nbytes()
-                weakref.finalize(storage, self._gone, key)
+                weakref.finalize(storage, self._forget, key)
         self.peak = max(self.peak, self.now)
         return result
 
@@ -142,7 +142,7 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch ha
         root = tensor if tensor._base is None else tensor._base
         return "parameter" if root.is_leaf and root.requires_grad else "input"
 
-    def _gone(self, key: int) -> None:
+    def _forget(self, key: int) -> None:
         self.now -= self._sizes.pop(key)
 
 

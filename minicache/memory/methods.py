@@ -1,7 +1,7 @@
-"""The six methods of the notes: what does autodiff cost? Each asks in its own way.
+"""Estimate what autodiff keeps, by the six methods that are in common use.
 
-Each is a small function: it runs one and the same forward pass, and gives one number, the bytes
-that it holds autodiff to have kept. `python -m minicache memory` puts them beside the exact figure.
+Each method is a small function. It runs the same forward pass, and returns one number: the bytes
+that it takes autodiff to have kept. `python -m minicache memory` compares them with the exact one.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ def by_device(model: HookedTransformer, tokens: Tokens) -> float:
 
 
 def by_cuda_allocator(model: HookedTransformer, tokens: Tokens) -> float:
-    """2. The growth of torch's CUDA allocator: the first lines of `torch.cuda.memory_summary()`."""
+    """2. The growth of torch's CUDA allocator: the first rows of `torch.cuda.memory_summary()`."""
     if tokens.device.type != "cuda":
-        raise ConfigError("the model is not on CUDA: add --device cuda where there is one")
+        raise ConfigError("the model is not on CUDA: give --device cuda on a machine with CUDA")
     return _growth(  # pragma: no cover  # the tests marked `cuda` do
         torch.cuda.memory_allocated, model, tokens
     )
@@ -64,7 +64,7 @@ def cuda_report(model: HookedTransformer, tokens: Tokens, folder: Path) -> None:
         ConfigError: the model is not on CUDA.
     """
     if tokens.device.type != "cuda":
-        raise ConfigError("--cuda-report needs CUDA: add --device cuda where there is one.")
+        raise ConfigError("--cuda-report needs CUDA: give --device cuda on a machine with CUDA.")
     _write_cuda_report(model, tokens, folder)  # pragma: no cover  # the tests marked `cuda` do
 
 
@@ -82,7 +82,7 @@ def _write_cuda_report(
 
 
 def _growth(read: Callable[[], int], model: HookedTransformer, tokens: Tokens) -> float:
-    """How far a gauge rises over a forward pass whose graph is held."""
+    """How much a reading grows over a forward pass whose graph is kept."""
     before = read()
     logits = model(tokens)
     grown = read() - before
@@ -166,15 +166,15 @@ def by_comparison(mode: Any, model: HookedTransformer, tokens: Tokens) -> float:
 
 
 def by_batch_size(model: HookedTransformer, tokens: Tokens) -> float:
-    """5. A line through what smaller batches keep, read off at the size that was asked for."""
+    """5. A line fitted to what smaller batches keep, extended to the batch that was asked for."""
     sizes, kept = zip(*sweep(model, tokens), strict=True)
-    slope, start = _fitted(sizes[:-1] or sizes, kept[:-1] or kept)
+    slope, start = _fit_line(sizes[:-1] or sizes, kept[:-1] or kept)
     return slope * len(tokens) + start
 
 
 def by_profiler(model: HookedTransformer, tokens: Tokens) -> float:
     """6. `torch.profiler` with `profile_memory=True`: allocated less freed, over all operations."""
-    os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # its own progress is no finding
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # it would print its progress
     activities = [torch.profiler.ProfilerActivity.CPU]
     with torch.profiler.profile(activities=activities, profile_memory=True) as profile:
         logits = model(tokens)
@@ -220,8 +220,8 @@ def sweep(model: HookedTransformer, tokens: Tokens) -> list[tuple[int, int]]:
     ]
 
 
-def _fitted(sizes: tuple[int, ...], kept: tuple[int, ...]) -> tuple[float, float]:
-    """Slope and start of the line through the points, by least squares."""
+def _fit_line(sizes: tuple[int, ...], kept: tuple[int, ...]) -> tuple[float, float]:
+    """The slope of the line through the points, by least squares, and its value at 0."""
     x, y = (torch.tensor(values, dtype=torch.float64) for values in (sizes, kept))
     spread = x - x.mean()
     slope = float((spread * y).sum() / (spread * spread).sum().clamp(min=1e-9))

@@ -1,9 +1,8 @@
 """Measure, to the byte, which tensors autograd keeps for a backward pass.
 
 To run backward, autograd keeps tensors of the forward pass: each operation's inputs or outputs, as
-its derivative needs them. `saved_for_backward` measures what one call keeps, to the byte.
-`formula.py` predicts the same figure without a run. `python -m minicache memory` tries six other
-methods against these.
+its derivative needs them. `saved_for_backward` lists what one call keeps. `formula.py` predicts the
+same total without a run. `python -m minicache memory` compares six other methods with these.
 """
 
 from __future__ import annotations
@@ -37,11 +36,11 @@ class Saved:
 
     Attributes:
         operation: The first operation that saved it, as torch calls it: `"softmax"`.
-        module: The module that ran the operation, by its name in its model: `"blocks.0.attn"`. Of
-            a second model that the call ran, with the model before it: `"Toy 2.first"`.
-        activations: The hook points that it passed: a cache that keeps those costs nothing more.
+        module: The module that ran the operation, by its name in its model: `"blocks.0.attn"`. If
+            the call ran a second model, with that model's name in front: `"Toy 2.first"`.
+        activations: The hook points that it passed. A cache that keeps those takes no more memory.
         shape: Of the tensor as it was saved. Its storage may be larger.
-        bytes: Of the whole storage, because the whole storage stays.
+        bytes: Of the whole storage, because all of it stays in memory.
         kind: `"activation"` was made by the call. `"parameter"` and `"input"` were there before.
     """
 
@@ -60,8 +59,8 @@ class SavedBytes:
     Attributes:
         saved: The storages.
         shared: Bytes of each cached activation that the graph holds anyway, by hook point.
-        extra: Bytes of each activation that only a cache would hold. Of two hook points that show
-            one storage, the first counts.
+        extra: Bytes of each activation that only a cache would hold. A storage that passes two
+            hook points counts for the first.
     """
 
     saved: tuple[Saved, ...]
@@ -70,7 +69,7 @@ class SavedBytes:
 
     @property
     def total(self) -> int:
-        """Bytes that would not be there without the graph: those of kind `"activation"`."""
+        """Bytes that would be freed without the graph: those of kind `"activation"`."""
         return self._of_kind("activation")
 
     @property
@@ -103,21 +102,21 @@ class SavedBytes:
 
 
 def saved_for_backward(fn: Callable[[], Any]) -> SavedBytes:
-    """Weigh what autograd holds, for the backward pass, when `fn()` has returned.
+    """Measure what autograd keeps for the backward pass after `fn()` has returned.
 
-    torch hands every tensor that it saves to `torch.autograd.graph.saved_tensors_hooks`. What is
-    still alive when `fn` has returned, through the graph of what `fn` returned, is counted. So a
-    function that returns no graph costs nothing: `lambda: float(model(tokens).sum())` gives 0.
+    torch passes every tensor that it saves to `torch.autograd.graph.saved_tensors_hooks`. Those
+    that the graph of `fn`'s result still keeps alive after the call are counted. So a function that
+    returns no graph keeps nothing: `lambda: float(model(tokens).sum())` gives 0.
 
-    Make the tokens outside of `fn`: what it makes itself counts as the graph's. The result of `fn`
-    is dropped. What `fn` raises comes through. What other threads run meanwhile is not counted.
+    Make the tokens outside of `fn`: what `fn` makes itself counts as the graph's. The result of
+    `fn` is dropped. Its exceptions pass through. What other threads run meanwhile is not counted.
     """
     held: list[weakref.ref[_Held]] = []
-    with LiveBytes() as live, _Operations() as now, _watching_modules() as (inside, passed):
+    with LiveBytes() as live, _Operations() as now, _watch_modules() as (inside, passed):
 
         def pack(tensor: Tensor) -> _Held:
             where = inside[-1] if inside else ""
-            # Detached: what is packed must not hold the graph, or neither would ever be freed.
+            # Detached: a packed tensor that held its graph would keep both alive for ever.
             kept = _Held(tensor.detach(), now.operation, where, live.kind_of(tensor))
             held.append(weakref.ref(kept))
             return kept
@@ -162,7 +161,7 @@ class _Held:
 
 
 class _Operations(TorchFunctionMode):
-    """Knows which of torch's functions is running, as its caller called it."""
+    """Notes which of torch's functions is running, by the name that it was called by."""
 
     operation = ""
 
@@ -174,7 +173,7 @@ class _Operations(TorchFunctionMode):
 
 
 @contextmanager
-def _watching_modules() -> Iterator[tuple[list[str], list[tuple[str, Tensor]]]]:
+def _watch_modules() -> Iterator[tuple[list[str], list[tuple[str, Tensor]]]]:
     """The names of the modules that this thread is running, and what passed hook points so far."""
     here, names = get_ident(), _Names()
     running: list[nn.Module] = []
@@ -192,19 +191,19 @@ def _watching_modules() -> Iterator[tuple[list[str], list[tuple[str, Tensor]]]]:
         running.pop()
         name = inside.pop()
         if isinstance(module, HookPoint) and output is not None:  # None: it raised
-            passed.append((name, output.detach()))  # held, so that no other takes its memory
+            passed.append((name, output.detach()))  # kept, so that its memory is not reused
 
     with ExitStack() as handles:
-        handles.enter_context(_removed(register_module_forward_pre_hook(enter)))
-        handles.enter_context(_removed(register_module_forward_hook(leave, always_call=True)))
+        handles.callback(register_module_forward_pre_hook(enter).remove)
+        handles.callback(register_module_forward_hook(leave, always_call=True).remove)
         yield inside, passed
 
 
 class _Names:
     """Names modules by their place: in the model, or in the outermost module that was called.
 
-    Of the first model, names are those in its cache, however it was reached. Further models have
-    their place in the wrapper before theirs, or where no wrapper knows them, `"Toy 2"`.
+    Modules of the first model have the names that its cache has, also inside a wrapper. Those of
+    further models have their place in the wrapper in front, or without a wrapper, `"Toy 2"`.
     """
 
     def __init__(self) -> None:
@@ -222,11 +221,3 @@ class _Names:
                 self.names[part] = ".".join(filter(None, (place, name)))
         self.found_model |= first_model
         return self.names[module]
-
-
-@contextmanager
-def _removed(handle: Any) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        handle.remove()

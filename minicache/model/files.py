@@ -84,7 +84,7 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
     """
 
     def refuse(constant: str) -> NoReturn:
-        raise ValueError(f"{constant} is no number in JSON")
+        raise ValueError(f"{constant} is not valid JSON")
 
     text = read_text(folder, name)
     try:
@@ -108,7 +108,9 @@ def load_safetensors(files: Sequence[Path], check: Callable[[Weights], object]) 
         for file in files:
             found = _shapes(file)
             if twice := found.keys() & shapes.keys():
-                raise ModelFileError(f"'{file}' holds {min(twice)!r:.80} a second time.")
+                raise ModelFileError(
+                    f"'{file}' has a tensor {min(twice)!r:.80}, and another file has one too."
+                )
             shapes |= found
     except ModelFileError:
         raise
@@ -142,15 +144,15 @@ def load_torch(file: Path, check: Callable[[Weights], object]) -> Weights:
         ModelFileError: it is damaged, or holds more than named tensors. Nothing in it has run.
     """
     try:
-        if zipfile.is_zipfile(file):  # stored as it is; packed, it could be larger than memory
+        if zipfile.is_zipfile(file):  # uncompressed only: compressed, it could fill all memory
             with zipfile.ZipFile(file) as parts:
                 if any(part.file_size > part.compress_size for part in parts.infolist()):
-                    raise ValueError("its parts are packed")
+                    raise ValueError("its parts are compressed")
         loaded = torch.load(file, "cpu", weights_only=True)
         if not isinstance(loaded, dict) or not all(map(_is_plain, loaded.items())):
             raise ValueError("it holds something else than tensors with names")
         shapes = {name: tensor.to("meta") for name, tensor in loaded.items()}
-    except Exception as error:  # what is no pickle raises anything
+    except Exception as error:  # a file that is no pickle may raise any exception
         reason = str(error).partition("\n")[0]
         raise ModelFileError(
             f"'{file}' is damaged, or holds more than weights. It was not run: {reason:.200}"
@@ -160,7 +162,7 @@ def load_torch(file: Path, check: Callable[[Weights], object]) -> Weights:
 
 
 def _is_plain(entry: tuple[object, object]) -> bool:
-    """Whether this is a name, and a tensor whose numbers are all in memory once."""
+    """Whether this is a name with a dense tensor whose storage has room for every entry."""
     name, tensor = entry
     return (
         isinstance(name, str)

@@ -1,9 +1,9 @@
-"""Read GPT-2 and GPT-Neo checkpoints written by `transformers`, from a folder or the hub.
+"""Read GPT-2 and GPT-Neo checkpoints written by `transformers`.
 
 A folder holds `config.json`, weights (safetensors, whole or in shards, or `pytorch_model.bin`) and
 `tokenizer.json`. Each family has a table that says which of its weights becomes which of ours, and
-how its axes are rearranged. A name that is no folder is fetched from the hub. Nothing here runs
-code from a file: JSON, safetensors, and `torch.load` with `weights_only`. Lesson 16 uses it.
+how its axes are rearranged. Nothing here runs code from a file: JSON, safetensors, and
+`torch.load` with `weights_only`. Lesson 16 uses it.
 """
 
 from __future__ import annotations
@@ -16,43 +16,28 @@ from typing import Any, Final
 from einops import EinopsError, rearrange
 from torch import Tensor
 
-from minicache.errors import ConfigError, ModelFileError, optional
+from minicache.errors import ConfigError, ModelFileError
 from minicache.model import files
 from minicache.model.files import Weights
 
-__all__ = ["ALIASES", "FAMILIES", "convert", "fetch", "is_name", "read_weights"]
+__all__ = ["FAMILIES", "convert", "read_weights"]
 
-ALIASES: Final = {
-    "gpt2": "openai-community/gpt2",
-    "gpt2-small": "openai-community/gpt2",
-    "gpt2-medium": "openai-community/gpt2-medium",
-    "gpt2-large": "openai-community/gpt2-large",
-    "gpt2-xl": "openai-community/gpt2-xl",
-    "distilgpt2": "distilbert/distilgpt2",
-    **{f"tiny-stories-{size}": f"roneneldan/TinyStories-{size}" for size in ("1M", "3M", "8M")},
-    **{f"tiny-stories-{size}": f"roneneldan/TinyStories-{size}" for size in ("28M", "33M")},
-}
 INDEX: Final = "model.safetensors.index.json"
-WANTED: Final = [
-    "config.json",
-    "*.safetensors",
-    "*.index.json",
-    "pytorch_model.bin",
-    "tokenizer.json",
-]
 
 # Constants of attention that older checkpoints keep among the weights.
 CONSTANT: Final = re.compile(r"h\.\d+\.attn\.(attention\.)?(bias|masked_bias)")
 
 
 def gpt2_config(config: dict[str, Any]) -> dict[str, Any]:
-    """A GPT-2 configuration in our words.
+    """A GPT-2 configuration, under the names of `HookedTransformerConfig`.
 
     Raises:
         ConfigError: it asks for what minicache does not have.
     """
     if config.get("scale_attn_by_inverse_layer_idx", False) is not False:
-        raise ConfigError("scale_attn_by_inverse_layer_idx: minicache has no such attention.")
+        raise ConfigError(
+            "scale_attn_by_inverse_layer_idx is on in this checkpoint. minicache does not have it."
+        )
     return {
         "n_layers": config["n_layer"],
         "d_model": config["n_embd"],
@@ -68,7 +53,7 @@ def gpt2_config(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def gpt2_block(w: Callable[[str], Tensor], heads: int) -> Weights:
-    """One block of GPT-2. It keeps q, k and v in one matrix, input first."""
+    """One block of GPT-2. Its matrices are [input, output], with q, k and v fused into one."""
     q, k, v = w("attn.c_attn.weight").chunk(3, dim=1)
     b_q, b_k, b_v = w("attn.c_attn.bias").chunk(3)
     matrices = {"W_Q": q, "W_K": k, "W_V": v}
@@ -84,7 +69,10 @@ def gpt2_block(w: Callable[[str], Tensor], heads: int) -> Weights:
 
 
 def neo_config(config: dict[str, Any]) -> dict[str, Any]:
-    """A GPT-Neo configuration in our words: local layers, and no scale on attention."""
+    """A GPT-Neo configuration, under the names of `HookedTransformerConfig`.
+
+    It has local layers, and does not scale attention scores.
+    """
     return {
         "n_layers": config["num_layers"],
         "d_model": config["hidden_size"],
@@ -113,7 +101,7 @@ def _d_head(config: dict[str, Any], d_model: str, n_heads: str) -> int:
 
 
 def _attn_types(config: dict[str, Any]) -> list[str]:
-    """GPT-Neo's list of layers, or its groups of layers that are repeated, as one list."""
+    """GPT-Neo's list of layers. Its configuration may give groups of layers, to be repeated."""
     if isinstance(listed := config.get("attention_layers"), list):
         return listed
     try:
@@ -130,17 +118,17 @@ def _attn_types(config: dict[str, Any]) -> list[str]:
 
 
 def neo_block(w: Callable[[str], Tensor], heads: int) -> Weights:
-    """One block of GPT-Neo. Its matrices are output first, and q, k and v have no biases."""
-    made = {"attn.b_O": w("attn.attention.out_proj.bias")}
+    """One block of GPT-Neo. Its matrices are [output, input], and q, k and v have no biases."""
+    block = {"attn.b_O": w("attn.attention.out_proj.bias")}
     for ours, theirs in (("Q", "q_proj"), ("K", "k_proj"), ("V", "v_proj")):
         matrix = w(f"attn.attention.{theirs}.weight")
-        made[f"attn.W_{ours}"] = rearrange(matrix, "(h d) m -> h m d", h=heads)
-        made[f"attn.b_{ours}"] = matrix.new_zeros(heads, len(matrix) // heads)
+        block[f"attn.W_{ours}"] = rearrange(matrix, "(h d) m -> h m d", h=heads)
+        block[f"attn.b_{ours}"] = matrix.new_zeros(heads, len(matrix) // heads)
     out = w("attn.attention.out_proj.weight")
-    made["attn.W_O"] = rearrange(out, "m (h d) -> h d m", h=heads)
-    made["mlp.W_in"] = rearrange(w("mlp.c_fc.weight"), "mlp m -> m mlp")
-    made["mlp.W_out"] = rearrange(w("mlp.c_proj.weight"), "m mlp -> mlp m")
-    return made
+    block["attn.W_O"] = rearrange(out, "m (h d) -> h d m", h=heads)
+    block["mlp.W_in"] = rearrange(w("mlp.c_fc.weight"), "mlp m -> m mlp")
+    block["mlp.W_out"] = rearrange(w("mlp.c_proj.weight"), "m mlp -> mlp m")
+    return block
 
 
 FAMILIES: Final = {
@@ -150,7 +138,9 @@ FAMILIES: Final = {
 
 
 def convert(config: dict[str, Any], weights: Weights) -> tuple[dict[str, Any], Weights]:
-    """A Hugging Face model's configuration and weights, as ours. Shapes alone (meta) do as well.
+    """Convert a Hugging Face model's configuration and weights to ours.
+
+    The weights may be on the device "meta": then only their shapes are converted.
 
     Raises:
         ConfigError: an architecture that minicache does not have; or a weight is missing, has
@@ -162,13 +152,13 @@ def convert(config: dict[str, Any], weights: Weights) -> tuple[dict[str, Any], W
     layers, to_config, to_block = FAMILIES[family]
     theirs = {name.removeprefix("transformer."): t for name, t in weights.items()}
     if len(theirs) < len(weights):
-        raise ConfigError("a weight is there twice, with and without 'transformer.' before it.")
+        raise ConfigError("a weight has two entries, with and without the prefix 'transformer.'.")
     held = len({name.split(".")[1] for name in theirs if name.startswith("h.")})
     try:
         if config[layers] != held:
             raise ConfigError(f"{layers}={config[layers]!r:.80}, and the weights have {held}.")
         ours = to_config(config)
-        made = _whole(theirs, config.get("tie_word_embeddings", True))
+        converted = _convert_outside_blocks(theirs, config.get("tie_word_embeddings", True))
         for layer in range(held):
 
             def w(name: str, layer: int = layer) -> Tensor:
@@ -178,9 +168,9 @@ def convert(config: dict[str, Any], weights: Weights) -> tuple[dict[str, Any], W
             block |= {"mlp.b_in": w("mlp.c_fc.bias"), "mlp.b_out": w("mlp.c_proj.bias")}
             for ln in ("1", "2"):
                 block |= {f"ln{ln}.w": w(f"ln_{ln}.weight"), f"ln{ln}.b": w(f"ln_{ln}.bias")}
-            made |= {f"blocks.{layer}.{name}": tensor for name, tensor in block.items()}
+            converted |= {f"blocks.{layer}.{name}": tensor for name, tensor in block.items()}
     except KeyError as error:
-        raise ConfigError(f"the model lacks {error}.") from None
+        raise ConfigError(f"the checkpoint has no {error}.") from None
     except (EinopsError, IndexError, TypeError, ValueError, RuntimeError) as error:
         if isinstance(error, ConfigError):
             raise
@@ -188,10 +178,10 @@ def convert(config: dict[str, Any], weights: Weights) -> tuple[dict[str, Any], W
     for name in theirs:
         if not CONSTANT.fullmatch(name):
             raise ConfigError(f"{name!r:.80} is a weight that {family} does not have.")
-    return ours, {name: tensor.contiguous() for name, tensor in made.items()}
+    return ours, {name: tensor.contiguous() for name, tensor in converted.items()}
 
 
-def _whole(theirs: Weights, tied: object) -> Weights:
+def _convert_outside_blocks(theirs: Weights, tied: object) -> Weights:
     """The weights outside the blocks. Where there is no W_U, it is W_E, transposed."""
     embed = theirs.pop("wte.weight")
     if "lm_head.weight" not in theirs and tied is not True:
@@ -241,35 +231,9 @@ def _read_shards(folder: Path, check: Callable[[Weights], object]) -> Weights:
 
     def check_all(shapes: Weights) -> None:
         for name in sorted(shapes.keys() ^ listed.keys()):
-            raise ConfigError(f"{name!r:.80} is in {INDEX} or in its files, and not in both.")
+            raise ConfigError(
+                f"{name!r:.80} is only in {INDEX}, or only in its files. It must be in both."
+            )
         check(shapes)
 
     return files.load_safetensors(shards, check_all)
-
-
-def is_name(name: str) -> bool:
-    """Whether this could be a model on the hub: an alias, or `owner/name`."""
-    return name in ALIASES or re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name) is not None
-
-
-def fetch(name: str, revision: str | None = None) -> Path:
-    """The folder of a model on the hub, downloaded if need be. The token and cache are the hub's.
-
-    Args:
-        name: An alias such as `gpt2`, or `owner/name`.
-        revision: A branch, a tag or a commit.
-
-    Raises:
-        ModelFileError: it cannot be had.
-        MissingPackageError: the extra `hub` is not installed.
-    """
-    hub = optional("huggingface_hub", "hub")
-    try:
-        return Path(
-            hub.snapshot_download(ALIASES.get(name, name), revision=revision, allow_patterns=WANTED)
-        )
-    except (OSError, ValueError, hub.errors.HfHubHTTPError) as error:
-        raise ModelFileError(
-            f"'{name}' is no folder here, and the hub does not give it: "
-            f"{str(error).strip().partition(chr(10))[0]}. Aliases: {', '.join(ALIASES)}."
-        ) from error

@@ -1,8 +1,8 @@
 """Check tokens, tell padding from text, and score next tokens.
 
-What a model is given comes from outside, so all of it is checked here, before any work. Values can
-be looked at only where there are some: while `torch.compile` or `torch.export` traces, and on the
-meta device, the checks that need them are left out.
+A model's input comes from outside, so all of it is checked here, before any work. Tensors have no
+values while `torch.compile` or `torch.export` traces, and on the meta device. There, checks that
+need values are left out.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor
 
-from minicache.errors import ConfigError, ShapeError, TokenError, logger
+from minicache.errors import ConfigError, ShapeError, TokenError, described, logger
 from minicache.model.tokenizers import Tokenizer
 
 __all__ = [
@@ -45,9 +45,10 @@ def as_ids(given: Any, device: torch.device | None = None) -> Tensor:
     """
     try:
         return torch.as_tensor(given, device=device)
-    except (TypeError, ValueError, RuntimeError):
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         raise TokenError(
-            f"Tokens are ints, or lists of equal length of ints, not {given!r}."
+            f"{described(given)} is not tokens. Give an id, lists of ids of equal length, or a "
+            f"tensor of ids."
         ) from None
 
 
@@ -89,10 +90,10 @@ def check_tokens(tokens: Tensor, d_vocab: int, n_ctx: int) -> Int[Tensor, "batch
 
 
 def check_stream(stream: Any, d_model: int) -> Float[Tensor, "batch pos d_model"]:
-    """A residual stream to start from.
+    """A residual stream to start from, if it is one.
 
     Raises:
-        ConfigError: it is none.
+        ConfigError: it is no float tensor [batch, pos, d_model].
     """
     if not isinstance(stream, Tensor) or not stream.is_floating_point():
         kind = stream.dtype if isinstance(stream, Tensor) else type(stream).__name__
@@ -113,9 +114,9 @@ def real_tokens(
 ) -> Bool[Tensor, "batch pos"] | None:
     """Which tokens are text, and not padding. None: all are.
 
-    Of texts, the lengths say it. Of tokens, the attention mask does. Without one, padding is
-    recognised only where its token can be nothing else: at the end of a row, and if the tokenizer
-    has a padding token that is not its start or end of text too.
+    For texts, `lengths` decides. For tokens, the attention mask does. Without a mask, only padding
+    tokens at the end of a row are left out, and only if the tokenizer's padding token is not also
+    its start or end of text.
 
     Raises:
         ShapeError: the mask's shape is not the tokens'.
@@ -123,7 +124,10 @@ def real_tokens(
     """
     if attention_mask is not None:
         if lengths is not None:
-            raise ConfigError("attention_mask goes with tokens. Of texts, the lengths are known.")
+            raise ConfigError(
+                "attention_mask was given with texts, whose lengths are known. Leave it out, or "
+                "give tokens."
+            )
         return _checked_mask(attention_mask, tokens)
     if lengths is not None:
         ends = torch.tensor(lengths, device=tokens.device)
@@ -135,8 +139,9 @@ def real_tokens(
         return trailing == 0
     if _has_values(trailing) and bool((trailing.sum(1) > 1).any()):
         logger.warning(
-            "A row ends in token %s more than once. It may be padding, and here it is the start or "
-            "end of text too, so all of it counts in this loss. Give texts, or an attention_mask.",
+            "A row ends in token %s more than once. This tokenizer uses it for padding and also as "
+            "start or end of text, so all of these tokens count in this loss. Give texts, or an "
+            "attention_mask.",
             padding,
         )
     return None
@@ -146,13 +151,13 @@ def _checked_mask(mask: Tensor, tokens: Tensor) -> Bool[Tensor, "batch pos"]:
     if not isinstance(mask, Tensor) or mask.shape != tokens.shape:
         shape = tuple(mask.shape) if isinstance(mask, Tensor) else type(mask).__name__
         raise ShapeError(
-            f"attention_mask has an entry for each token {tuple(tokens.shape)}, not {shape}."
+            f"attention_mask needs the tokens' shape {tuple(tokens.shape)}, and not {shape}."
         )
     real = mask.to(tokens.device) != 0
     if _has_values(real) and bool((real[:, 1:] & ~real[:, :-1]).any()):
         raise ConfigError(
-            "attention_mask leaves out tokens before others of a row. Padding is on the right: "
-            "ones, then zeros."
+            "attention_mask has a 0 before a 1 in a row. Padding is on the right: give ones, then "
+            "zeros."
         )
     return real
 

@@ -26,12 +26,12 @@ __all__ = ["MLP", "Attention", "Embed", "LayerNorm", "PosEmbed", "TransformerBlo
 class LayerNorm(nn.Module):
     """Centre, divide by the standard deviation, then stretch by `w` and shift by `b`.
 
-    Once its scale is known, this is a linear map: that is what makes attribution possible. Both
-    hooks stand before `w` and `b`, as in TransformerLens. The statistics are made in float32 at
-    least, because in float16 the square of 300 is infinite. The hooks see the dtype of `x`.
+    With its scale held fixed, this is a linear map: that is what makes attribution possible. Both
+    hook points come before `w` and `b`, as in TransformerLens. The statistics are computed in
+    float32 or wider, because in float16 the square of 300 is infinite. Hooks see the dtype of `x`.
     """
 
-    centred = True  # an RMSNorm would not take off the mean
+    centred = True  # an RMSNorm would not subtract the mean
 
     def __init__(self, d_model: int, eps: float) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class LayerNorm(nn.Module):
 
 
 class Attention(nn.Module):
-    """Every head looks back: scores decide where, values say what is brought."""
+    """Each head adds up the values of earlier positions, weighted by its attention pattern."""
 
     def __init__(self, cfg: HookedTransformerConfig, layer: int) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
 """Load and save a model's folder: its configuration, its weights and its tokenizer.
 
-A folder of ours holds `config.json`, `model.safetensors` and `words.txt`; `huggingface.py` reads
-the other format. Both are checked as a whole before memory is taken for weights: the shapes that
-the configuration asks for against those in the files. Parts are returned, and no model is built.
+A folder in our own format has `config.json`, `model.safetensors` and `words.txt`. `huggingface.py`
+reads the other format. Either is checked before memory is taken for weights: the shapes that the
+configuration asks for are compared with those in the files. No model is built here.
 
 One folder ships inside the package: the model of every lesson. Lesson 1 introduces it.
 """
@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Size
 
 from minicache.errors import ArgumentTypeError, ConfigError, ModelFileError, TokenError
-from minicache.model import files, huggingface
+from minicache.model import files, hub, huggingface
 from minicache.model.config import HookedTransformerConfig
 from minicache.model.files import Weights
 from minicache.model.layers import Embed, LayerNorm, PosEmbed, TransformerBlock, Unembed
@@ -44,8 +44,8 @@ def load_parts(name_or_path: str | Path | None = None, revision: str | None = No
     """Read a model's folder. With no argument, the one that ships inside the package.
 
     Args:
-        name_or_path: A folder of ours, a folder in Hugging Face's format, an alias (`gpt2`), or a
-            name on the hub (`owner/name`).
+        name_or_path: A folder in our format or in Hugging Face's, an alias (`gpt2`), or a name on
+            the hub (`owner/name`).
         revision: Of a model on the hub: a branch, a tag or a commit.
 
     Raises:
@@ -53,19 +53,19 @@ def load_parts(name_or_path: str | Path | None = None, revision: str | None = No
             together. No file outside the folder has been opened.
         MissingPackageError: the extra `hub` is needed.
     """
-    folder = _folder(name_or_path, revision)
+    folder = _find_folder(name_or_path, revision)
     try:
         config = files.read_json(folder, CONFIG)
         if "model_type" in config:
-            return _hub_parts(folder, config)
-        return _our_parts(folder, config)
+            return _read_hub_parts(folder, config)
+        return _read_our_parts(folder, config)
     except (ConfigError, TokenError) as error:
         raise ModelFileError(
             f"The files of the model at '{folder}' do not fit together: {error}"
         ) from None
 
 
-def _folder(name_or_path: str | Path | None, revision: str | None) -> Path:
+def _find_folder(name_or_path: str | Path | None, revision: str | None) -> Path:
     if name_or_path is None:
         return SHIPPED
     if not isinstance(name_or_path, str | Path):
@@ -77,15 +77,15 @@ def _folder(name_or_path: str | Path | None, revision: str | None) -> Path:
         there = False
     if there:
         return folder
-    if huggingface.is_name(str(name_or_path)) and isinstance(name_or_path, str):
-        return huggingface.fetch(name_or_path, revision)
+    if hub.is_name(str(name_or_path)) and isinstance(name_or_path, str):
+        return hub.fetch(name_or_path, revision)
     raise ModelFileError(
         f"There is no model at '{name_or_path!s:.200}'. A model is a folder with {CONFIG}, "
         f"{WEIGHTS} and {WORDS}, or one in Hugging Face's format; with no name, the shipped one."
     )
 
 
-def _our_parts(folder: Path, config: dict[str, Any]) -> Parts:
+def _read_our_parts(folder: Path, config: dict[str, Any]) -> Parts:
     tokenizer = WordTokenizer(files.read_text(folder, WORDS).split())
     weights = files.find(folder, WEIGHTS)
     if weights is None:
@@ -98,7 +98,7 @@ def _our_parts(folder: Path, config: dict[str, Any]) -> Parts:
     )
 
 
-def _hub_parts(folder: Path, config: dict[str, Any]) -> Parts:
+def _read_hub_parts(folder: Path, config: dict[str, Any]) -> Parts:
     def check(shapes: Weights) -> None:
         ours, converted = huggingface.convert(config, shapes)
         _check(_config(ours), converted)
@@ -108,12 +108,14 @@ def _hub_parts(folder: Path, config: dict[str, Any]) -> Parts:
     file = files.find(folder, TOKENIZER, 4 * files.LARGEST)
     if file is None:
         return Parts(ours, converted, None)
-    bos, eos = (_special(config, f"{kind}_token_id", ours["d_vocab"]) for kind in ("bos", "eos"))
+    bos, eos = (
+        _special_token(config, f"{kind}_token_id", ours["d_vocab"]) for kind in ("bos", "eos")
+    )
     return Parts(ours, converted, HubTokenizer(file, bos, eos))
 
 
-def _special(config: dict[str, Any], name: str, d_vocab: int) -> int | None:
-    """A special token's id, or None. Where the file is silent, it is 50256 in both families."""
+def _special_token(config: dict[str, Any], name: str, d_vocab: int) -> int | None:
+    """A special token's id, or None. Both families take 50256 if the configuration has no entry."""
     default = 50256 if d_vocab > 50256 else None
     token = config.get(name, default)
     if token is None or (type(token) is int and 0 <= token < d_vocab):
@@ -150,14 +152,14 @@ def weight_shapes(cfg: HookedTransformerConfig) -> dict[str, Size]:
 
 
 def _check(cfg: HookedTransformerConfig, weights: Weights) -> None:
-    """Compare what the configuration asks for with what the files hold: names, shapes, dtypes."""
+    """Compare the files' weights with the configuration: names, shapes and dtypes."""
     held = len({name.split(".")[1] for name in weights if name.startswith("blocks.")})
     if held != cfg.n_layers:  # before a million layers are listed
         raise ConfigError(f"n_layers={cfg.n_layers}, and the weights have {held}.")
     try:
         expected = weight_shapes(cfg)
     except (RuntimeError, TypeError, OverflowError):  # a size that no tensor can have
-        raise ConfigError("the sizes are larger than any tensor's.") from None
+        raise ConfigError("these sizes are larger than any tensor can be.") from None
     constants = (".attn.mask", ".attn.IGNORE")  # TransformerLens keeps them among the weights
     given = {name: weight for name, weight in weights.items() if not name.endswith(constants)}
     for name in sorted(expected.keys() ^ given.keys()):
@@ -177,10 +179,12 @@ def save_parts(folder: str | Path, parts: Parts) -> None:
     """Write a model's folder, so that `load_parts` reads the same parts back.
 
     Raises:
-        TokenError: its tokenizer is none that this format can keep.
+        TokenError: its tokenizer is no `WordTokenizer`, which is all that this format can keep.
     """
     if not isinstance(parts.tokenizer, WordTokenizer):
-        raise TokenError(f"Only a WordTokenizer's words can be saved, not {parts.tokenizer!r:.80}.")
+        raise TokenError(
+            f"Only a WordTokenizer can be saved in this format, and not {parts.tokenizer!r:.80}."
+        )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).write_text(json.dumps(parts.config, indent=2) + "\n", encoding="utf-8")

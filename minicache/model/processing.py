@@ -1,9 +1,10 @@
 """Rewrite a model's weights in place so that analyses are simpler, and predictions stay the same.
 
-`fold_ln` moves each LayerNorm's weight and bias into what reads it. `center_writing_weights` takes
-the mean off all that is written to the stream: LayerNorm would take it off anyway.
-`center_unembed` takes each row's mean off W_U, which shifts all logits alike. TransformerLens does
-all three when it loads a model; here each is asked for. Lesson 16 says when.
+`fold_ln` moves each LayerNorm's weight and bias into the matrices that read it.
+`center_writing_weights` subtracts the mean from all that is written to the stream, as LayerNorm
+would anyway. `center_unembed` subtracts each row's mean from W_U, which shifts all logits alike.
+TransformerLens does all three when it loads a model. Here each has to be asked for. Lesson 16 says
+when.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def _fold(ln: Any, readers: list[tuple[Tensor, Tensor]]) -> None:
 
 @torch.no_grad()
 def center_writing_weights(model: Any) -> None:
-    """Take the mean over d_model off everything that is written to the stream, in place."""
+    """Subtract the mean over d_model from every weight that writes to the stream, in place."""
     for written in _writers(model):
         written.sub_(written.mean(-1, keepdim=True))
 
@@ -54,6 +55,6 @@ def _writers(model: Any) -> Iterator[Tensor]:
 
 @torch.no_grad()
 def center_unembed(model: Any) -> None:
-    """Take the mean over the vocabulary off W_U and b_U, in place. Logits move by one constant."""
+    """Subtract the mean over the vocabulary from W_U and b_U, in place. All logits shift alike."""
     model.unembed.W_U.sub_(model.unembed.W_U.mean(-1, keepdim=True))
     model.unembed.b_U.sub_(model.unembed.b_U.mean())

@@ -9,14 +9,23 @@ from collections.abc import Sequence
 from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Int, Integer
 from torch import Tensor
 
 from minicache.errors import ArgumentTypeError, TokenError
 from minicache.model.inputs import as_ids, check_ids, check_tokens
 from minicache.model.tokenizers import Tokenizer
 
-__all__ = ["encode", "pad", "read", "to_single_token", "to_str_tokens", "to_string", "to_tokens"]
+__all__ = [
+    "encode",
+    "pad",
+    "read",
+    "to_single_token",
+    "to_str_tokens",
+    "to_string",
+    "to_token_ids",
+    "to_tokens",
+]
 
 
 @runtime_checkable
@@ -47,10 +56,10 @@ class ReadsText(Protocol):
 def read(
     model: ReadsText, input: Any, prepend_bos: bool
 ) -> tuple[Int[Tensor, "batch pos"], list[int] | None]:
-    """The tokens of an input, checked, and how many are real in each row; None: it was tokens.
+    """The checked tokens of an input, and each text's length. For tokens, lengths are None.
 
     Raises:
-        TokenError: they cannot be read.
+        TokenError: the input is neither text nor tokens that the model can read.
     """
     lengths = None
     if not isinstance(input, Tensor):
@@ -113,6 +122,21 @@ def to_single_token(model: ReadsText, string: str) -> int:
     return int(tokens[0])
 
 
+def to_token_ids(
+    model: ReadsText, tokens: str | int | Sequence[str | int] | Integer[Tensor, "*tokens"]
+) -> Int[Tensor, "*tokens"]:
+    """The ids of tokens that are given as a word, an id, a list of either, or a tensor of ids.
+
+    Raises:
+        TokenError: a word is not one token, or the vocabulary does not have an id.
+    """
+    if isinstance(tokens, str):
+        tokens = to_single_token(model, tokens)
+    elif isinstance(tokens, Sequence) and any(isinstance(token, str) for token in tokens):
+        tokens = [to_single_token(model, cast(str, word)) for word in tokens]
+    return check_ids(as_ids(tokens, model.device), model.cfg.d_vocab)
+
+
 def encode(model: ReadsText, input: str | Sequence[str], prepend_bos: bool) -> list[list[int]]:
     """The tokens of a text, or of several: a row for each.
 
@@ -147,12 +171,15 @@ def pad(model: ReadsText, rows: Sequence[Sequence[int]]) -> Int[Tensor, "batch p
                 "These texts differ in length, and the tokenizer has no padding token. "
                 "Give them one at a time."
             )
-        pad_token_id = 0  # fills nothing
+        pad_token_id = 0  # all rows have one length, so it is not used
     padded = [[*row, *[pad_token_id] * (longest - len(row))] for row in rows]
     return torch.tensor(padded, dtype=torch.long, device=model.device)
 
 
 def _tokenizer(model: ReadsText) -> Tokenizer:
     if model.tokenizer is None:
-        raise TokenError("This model has no tokenizer. Give tokens, or a tokenizer with it.")
+        raise TokenError(
+            "This model has no tokenizer, so it cannot read text. Give tokens, or give the model a "
+            "tokenizer."
+        )
     return model.tokenizer

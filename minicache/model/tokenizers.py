@@ -12,9 +12,8 @@ __all__ = ["HubTokenizer", "Tokenizer", "TransformersTokenizer", "WordTokenizer"
 
 
 @runtime_checkable
-@runtime_checkable
 class Tokenizer(Protocol):
-    """What a model asks of its tokenizer. None: it has no such token."""
+    """What a model needs of its tokenizer. An id is None where it has no such token."""
 
     pad_token_id: int | None
     bos_token_id: int | None
@@ -25,10 +24,10 @@ class Tokenizer(Protocol):
 
 
 class WordTokenizer:
-    """One token a word. Words are what white space separates, and a full stop is a word.
+    """One token a word. White space separates words, and a full stop is a word.
 
     The first two words of the vocabulary are special: `<pad>` fills up the shorter texts of a
-    batch, and `<bos>` begins every text. Attention that has nothing to attend to can rest there.
+    batch, and `<bos>` begins every text. A head that finds nothing can attend to `<bos>`.
 
     Raises:
         TokenError: a word stands twice in the vocabulary, or the special words are not first.
@@ -40,7 +39,10 @@ class WordTokenizer:
         self.words = list(words)
         self.ids = {word: index for index, word in enumerate(self.words)}
         if self.words[:2] != [self.PAD, self.BOS]:
-            raise TokenError(f"A vocabulary begins with {self.PAD} and {self.BOS}.")
+            raise TokenError(
+                f"A vocabulary begins with {self.PAD} and {self.BOS}, and this one begins with "
+                f"{self.words[:2]!r:.80}."
+            )
         if len(self.ids) != len(self.words):
             twice = sorted({word for word in self.words if self.words.count(word) > 1})
             raise TokenError(f"A vocabulary has each word once, and this one repeats {twice}.")
@@ -71,9 +73,9 @@ class WordTokenizer:
 class HubTokenizer:
     """A `tokenizer.json`, through the package `tokenizers`.
 
-    The file may ask for truncation or padding. As in `transformers`, neither is done: a text has
-    all its tokens, and `to_tokens` pads. Where there is no start of text, the end of text takes
-    its place, and padding is the end of text, as in TransformerLens.
+    The file may ask for truncation or padding. As in `transformers`, neither is done: a text keeps
+    all its tokens, and `to_tokens` pads. Without a start-of-text token, the end-of-text token is
+    used. It is also the padding token, as in TransformerLens.
 
     Raises:
         ModelFileError: the file is damaged.
@@ -86,8 +88,8 @@ class HubTokenizer:
         reader = optional("tokenizers", "hub").Tokenizer
         try:
             self.tokenizer = reader.from_file(str(file))
-        except Exception as error:  # the package raises nothing more particular
-            raise ModelFileError(f"'{file}' is no tokenizer: {error}") from None
+        except Exception as error:  # the package has no exception class of its own
+            raise ModelFileError(f"'{file}' cannot be read as a tokenizer: {error}") from None
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
         self.bos_token_id = eos_token_id if bos_token_id is None else bos_token_id

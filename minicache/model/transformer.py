@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, cast, overload
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int, Integer, Shaped
 from torch import Tensor, nn
 
 from minicache.cache import ActivationCache
@@ -27,9 +27,7 @@ from minicache.hooks import HookedRootModule, HookPoint
 from minicache.model import processing, text
 from minicache.model.config import HookedTransformerConfig
 from minicache.model.inputs import (
-    as_ids,
     check_has_target,
-    check_ids,
     check_stream,
     next_token_loss,
     real_tokens,
@@ -64,7 +62,7 @@ def _over_layers(path: str) -> property:
 
 
 class HookedTransformer(HookedRootModule):
-    """The whole model. Its input is text or tokens; its stream is open at every step.
+    """The whole model. Its input is text or tokens, and every activation has a hook point.
 
     Examples:
         >>> model = HookedTransformer.from_pretrained()
@@ -151,11 +149,11 @@ class HookedTransformer(HookedRootModule):
                 stream there, [batch, pos, d_model], whatever `return_type` says.
             start_at_layer: Start before this block (negative from the end; n_layers runs none),
                 with `input` as the residual stream there.
-            tokens: What a stream stands for. A loss needs them.
-            attention_mask: 1 for each token and 0 for padding, which stands on the right. It says
-                what a loss leaves out. Of texts that is known. Of tokens without a mask,
-                `<pad>` at the end of a row is left out; where the padding token is the end of text
-                as well (GPT-2), every token counts.
+            tokens: With `start_at_layer`, the tokens of that stream. A loss needs them.
+            attention_mask: 1 for each token and 0 for padding, which is on the right. A loss leaves
+                padding out. Texts need no mask. Of tokens without a mask, `<pad>` at the end of a
+                row is left out; where the padding token is also the end of text (GPT-2), every
+                token counts.
 
         Raises:
             TokenError: the input is empty, too long, out of the vocabulary or of the wrong type, or
@@ -185,16 +183,19 @@ class HookedTransformer(HookedRootModule):
             resid = check_stream(input, self.cfg.d_model)
             if needs_tokens and tokens is None:
                 raise ConfigError(
-                    "A loss needs tokens: give what the stream stands for as tokens=."
+                    "A loss, or an attention_mask, needs the tokens of the stream that was given. "
+                    "Give them as tokens=."
                 )
             ids, lengths = text.read(self, tokens, False) if needs_tokens else (resid, None)
             if ids.shape[:2] != resid.shape[:2]:
                 raise ConfigError(
-                    f"tokens have shape {tuple(ids.shape)}, and the stream that they stand for "
-                    f"{tuple(resid.shape)}."
+                    f"tokens= has shape {tuple(ids.shape)}, and the stream {tuple(resid.shape)}. "
+                    f"Give the tokens of this stream, [batch, pos]."
                 )
         elif tokens is not None:
-            raise ConfigError("tokens goes with start_at_layer. Without it, they are the input.")
+            raise ConfigError(
+                "tokens= is only for start_at_layer. Without it, give the tokens as the input."
+            )
         else:
             ids, lengths = text.read(self, input, prepend_bos)
         if needs_tokens:
@@ -244,20 +245,17 @@ class HookedTransformer(HookedRootModule):
     to_string = text.to_string
     to_str_tokens = text.to_str_tokens
     to_single_token = text.to_single_token
+    to_token_ids = text.to_token_ids
 
     def tokens_to_residual_directions(
-        self, tokens: str | int | Sequence[str] | Sequence[int] | Int[Tensor, "*batch"]
+        self, tokens: str | int | Sequence[str | int] | Integer[Tensor, "*batch"]
     ) -> Float[Tensor, "*batch d_model"]:
         """The direction of the stream, after the final LayerNorm, that each token's logit reads.
 
         It is the token's column of W_U. A list of words gives a direction for each.
         """
-        if isinstance(tokens, str):
-            tokens = self.to_single_token(tokens)
-        elif isinstance(tokens, Sequence) and any(isinstance(token, str) for token in tokens):
-            tokens = [self.to_single_token(cast(str, word)) for word in tokens]
-        index = check_ids(as_ids(tokens, self.device), self.cfg.d_vocab)
-        return F.embedding(index, self.W_U.T)  # a copy, where W_U.T[index] may be a view
+        ids = self.to_token_ids(tokens)
+        return F.embedding(ids, self.W_U.T)  # a copy, where W_U.T[ids] may be a view
 
     def accumulated_bias(
         self, layer: int | None, mlp_input: bool = False, include_mlp_biases: bool = True

@@ -72,12 +72,12 @@ def test_a_replaced_value_goes_on_however_it_is_added(way: str, name: str) -> No
 @pytest.mark.parametrize(
     ("add", "reason"),
     [
-        (lambda s, w: torch.add(s, w, alpha=2), "adds something else"),
-        (lambda s, w: s + 1.0 + w, "adds something else"),
-        (lambda s, w: s + s + w, "adds something else"),
-        (lambda s, w: torch.lerp(s, s + w, 1.0) * 1.0, "ends with something else"),
-        (lambda s, w: 0.5 * s + w, "ends with something else"),
-        (lambda s, w: torch.stack([s, w]).sum(0), "ends with something else"),
+        (lambda s, w: torch.add(s, w, alpha=2), "an activation times alpha"),
+        (lambda s, w: s + 1.0 + w, "adds to its residual stream a number"),
+        (lambda s, w: s + s + w, "the stream itself"),
+        (lambda s, w: torch.lerp(s, s + w, 1.0) * 1.0, "does not return the residual stream"),
+        (lambda s, w: 0.5 * s + w, "does not return the residual stream"),
+        (lambda s, w: torch.stack([s, w]).sum(0), "does not return the residual stream"),
         (lambda s, w: s + 0.5 * w + 0.5 * w, "4 times"),
         (lambda s, w: s, "0 times"),
     ],
@@ -91,21 +91,21 @@ def test_a_block_that_adds_more_often_later_is_said() -> None:
     model = Own(WAYS["plus"])
     wrapped = minicache.wrap(model)
     model.blocks[1].add = lambda stream, written: stream + written / 2 + written / 2
-    with pytest.raises(HookError, match="more often"):
+    with pytest.raises(HookError, match="adds to the stream more often"):
         wrapped.run_with_cache(TOKENS)
 
 
 def test_a_stream_that_is_changed_between_blocks_is_refused() -> None:
     model = Own(WAYS["plus"])
     model.blocks[1].register_forward_pre_hook(lambda module, args: (args[0] * 2,))
-    with pytest.raises(ConfigError, match="changed in between"):
+    with pytest.raises(ConfigError, match="changes the stream between them"):
         minicache.wrap(model)
 
 
 def test_a_final_scale_that_is_no_norm_is_refused() -> None:
     model = Own(WAYS["plus"])
     model.norm = nn.Softmax(-1)
-    with pytest.raises(ConfigError, match="Logits are to be a norm"):
+    with pytest.raises(ConfigError, match="are not a norm and linear maps"):
         minicache.wrap(model)
 
 
@@ -121,12 +121,12 @@ def test_a_model_without_blocks_or_with_one_twice_is_refused() -> None:
 def test_a_model_that_runs_none_of_its_lists_of_blocks_is_refused() -> None:
     model = Own(WAYS["plus"])
     model.blocks, model.unused = nn.Sequential(*model.blocks), nn.ModuleList([nn.Linear(2, 2)])
-    with pytest.raises(ConfigError, match="runs tokens through no list"):
+    with pytest.raises(ConfigError, match="ran tokens through none of its lists"):
         minicache.wrap(model)
 
 
 def test_a_model_that_draws_random_numbers_in_eval_mode_is_refused() -> None:
-    with pytest.raises(ConfigError, match="is random"):
+    with pytest.raises(ConfigError, match="may be random"):
         minicache.wrap(Own(lambda stream, written: stream + F.dropout(written, 0.5)))
 
 
@@ -146,7 +146,7 @@ def test_logits_without_a_norm_before_them_are_refused() -> None:
 def test_what_is_no_number_between_the_last_norm_and_the_unembedding_is_refused() -> None:
     model = Own(WAYS["plus"])
     model.norm = nn.Sequential(nn.LayerNorm(12), nn.ReLU()).double()
-    with pytest.raises(ConfigError, match="something else stands between the stream"):
+    with pytest.raises(ConfigError, match="more than a norm and linear maps is between"):
         minicache.wrap(model)
 
 
@@ -297,7 +297,7 @@ def test_a_norm_that_is_replaced_later_is_said() -> None:
 def test_a_norm_that_is_none_any_more_is_said() -> None:
     wrapped = minicache.wrap(Own(WAYS["plus"]))
     wrapped.plan.final = nn.Softmax(-1)
-    with pytest.raises(ConfigError, match="not linear after its scale"):
+    with pytest.raises(ConfigError, match="has changed since the model was wrapped"):
         _ = wrapped.ln_final.w, wrapped.plan.frozen(wrapped.plan.final, torch.zeros(12))
 
 

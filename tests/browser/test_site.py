@@ -65,6 +65,21 @@ def test_every_lesson_has_pictures_whose_words_can_be_read_on_a_phone(opened, pa
     assert small == []
 
 
+@pytest.mark.parametrize("path", ["02_hook_points.html", "06_not_a_cause.html"])
+def test_the_words_of_a_picture_are_no_larger_than_the_text_on_a_wide_screen(opened, path):
+    page, _, _ = opened(path)
+    page.evaluate("document.querySelectorAll('details').forEach((e) => (e.open = true))")
+    sizes = page.evaluate(
+        """() => [...document.querySelectorAll("figure.picture svg text")]
+          .map((e) => parseFloat(getComputedStyle(e).fontSize) * e.getScreenCTM().a)"""
+    )
+    body = page.evaluate(
+        "parseFloat(getComputedStyle(document.querySelector('article p')).fontSize)"
+    )
+    assert sizes
+    assert max(sizes) < 1.2 * body
+
+
 def test_a_note_stands_beside_its_line_on_a_wide_screen_and_below_on_a_narrow_one(opened):
     wide, _, _ = opened("02_hook_points.html")
     note, code = wide.locator("ol.notes").first.bounding_box(), wide.locator(".noted pre").first
