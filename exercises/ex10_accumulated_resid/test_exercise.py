@@ -45,15 +45,6 @@ def test_the_layernorm_that_reads_there(answer, see):
 
 @points(5)
 def test_the_second_call_gives_what_the_first_gave(answer, see):
-    model = patient(2)
-    with model.hooks([("blocks.1.hook_resid_pre", lambda tensor, hook: 2 * tensor)]):
-        _, steered = model.run_with_cache(torch.tensor([[1, 4]]))
-    see(
-        "accumulated_resid(cache, 2) of a run on which a hook doubled the stream before block 1",
-        lambda: answer.accumulated_resid(steered, 2),
-        AXES,
-        cache=steered,
-    )
     acts = cache_of(2)
 
     def second(*args):

@@ -17,40 +17,10 @@ EDITS = [
         local=True,
     ),
     Edit(
-        "slip by id",
-        {
-            PUT: "            storages[id(tensor)] = storage\n            kept.append(tensor)\n",
-            "    storages = {}\n": "    storages, kept = {}, []\n",
-        },
-        "Storages are told apart by the tensors that lie in them, so two tensors with one storage "
-        "count twice. Compare the storages' addresses.",
-        local=True,
-    ),
-    Edit(
         "slip parameters by is",
         {PACK: "        if all(tensor is not parameter for parameter in parameters):\n"},
         "A view of a parameter is counted. It is another tensor, so `is` and `in` do not find it "
         "among the parameters, but its memory is theirs. Compare storages.",
-        local=True,
-    ),
-    Edit(
-        "slip less all parameters",
-        {
-            PACK: "        if True:\n",
-            SUM: SUM.replace("\n", "")
-            + " - sum(p.untyped_storage().nbytes() for p in parameters)\n",
-        },
-        "The bytes of all parameters are taken off, also of those that were never saved.",
-        local=True,
-    ),
-    Edit(
-        "slip size of the view",
-        {
-            PUT: "            storages[storage.data_ptr()] = tensor.nbytes\n",
-            SUM: "    return sum(storages.values())\n",
-        },
-        "The tensor that was saved is weighed, and not the memory that it keeps. A view of ten "
-        "numbers keeps its whole storage alive.",
         local=True,
     ),
     Edit(

@@ -251,13 +251,6 @@ EDITS = [
         local=True,
     ),
     Edit(
-        "slip states",
-        {OUTS: OUTS.replace("attn_out", "resid_mid").replace("mlp_out", "resid_post")},
-        "The rows are whole states of the stream. A part is what one layer wrote: `attn_out`, "
-        "`mlp_out`.",
-        local=True,
-    ),
-    Edit(
         "slip states before",
         {OUTS: OUTS.replace("attn_out", "resid_pre").replace("mlp_out", "resid_mid")},
         "The rows are what each layer read, whole states of the stream. A part is what one layer "

@@ -19,13 +19,6 @@ CLEAN = "    clean_logits, cache = model.run_with_cache(clean_tokens)\n"
 
 EDITS = [
     Edit(
-        "slip all positions",
-        {PUT: "resid = cache[hook.name][:, : resid.shape[1]].clone()"},
-        "The stream is replaced at every position at once, so that all positions of a layer show the "
-        "same. One position at a time is asked for.",
-        local=True,
-    ),
-    Edit(
         "direction_swapped",
         {
             CLEAN: "    clean_logits = model(clean_tokens)\n"
