@@ -78,7 +78,7 @@ EDITS = [
     Edit(
         "by_identity",
         {
-            "            storages[storage.data_ptr()] = storage\n": "            storages[id(tensor)] = storage\n            kept.append(tensor.detach()), kept.append(tensor) if tensor.grad_fn is None else None\n",
+            "            storages[storage.data_ptr()] = storage\n": "            storages[id(tensor)] = storage\n            kept.append(tensor)\n",
             "    storages = {}\n": "    storages, kept = {}, []\n",
         },
         "Two tensors of one storage count twice. They are told apart by `id`; their memory is one. "

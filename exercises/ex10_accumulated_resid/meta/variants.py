@@ -369,14 +369,6 @@ EDITS += [
         {"    if apply_ln:\n": "    if True:\n"},
         "The rows go through the LayerNorm without `apply_ln` too.",
     ),
-    slip(
-        "sums parts",
-        {
-            'cache["resid_pre", block]': 'cache["embed"] + cache["pos_embed"] + sum(cache["attn_out", b] + cache["mlp_out", b] for b in range(block))'
-        },
-        "The stream is put together from what was written to it. Where a hook changed the stream "
-        "itself that is not how it stood: read `resid_pre`.",
-    ),
 ]
 
 # Small changes of the reference that no answer can be told by: the change, and the reason.
