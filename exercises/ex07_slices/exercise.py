@@ -6,8 +6,8 @@ any axis, so that nobody else has to.
 `take(tensor, dim, what)` takes from axis `dim`, which may count from the end:
 
 - an int: that entry, and the axis goes away. -1 is the last.
-- a tuple (start, stop): the entries from start up to but without stop, as in `slice`. Either may be
-  None.
+- a tuple (start, stop): the entries from start up to but without stop. Either may be None. As in a
+  slice, a number below 0 counts from the end, and one beyond the axis is cut off.
 - a list of ints: these entries, in this order. The axis stays, even for a list of one.
 - a list of bools: the entries where it is True. The axis stays.
 - None: everything.
@@ -17,7 +17,7 @@ any axis, so that nobody else has to.
 
 Every tensor is at least one-dimensional, and keeps its dtype. Every `what` fits its axis. That is,
 where the axis has n entries: an int is from -n to n - 1, an int in a list from 0 to n - 1, there
-are n bools, and something is taken.
+are n bools, and something is taken. Of a tuple only that holds.
 
 You may use all of minicache, but not its own `Slice`.
 """

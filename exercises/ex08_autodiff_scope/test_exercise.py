@@ -33,7 +33,6 @@ def after(answer, mode, before, error=None, changed=None):
         return word(torch.is_grad_enabled())
 
 
-@points(2)
 def test_the_mode_holds_inside_and_is_given_back(answer, see):
     for before in (True, False):
         for mode in (True, False):
@@ -47,7 +46,6 @@ def test_the_mode_holds_inside_and_is_given_back(answer, see):
                 )
 
 
-@points(2)
 def test_an_exception_goes_on_and_return_gives_back(answer, see):
     def raises(error, mode):
         with answer.autodiff(mode):
@@ -72,7 +70,6 @@ def test_an_exception_goes_on_and_return_gives_back(answer, see):
         )
 
 
-@points(2)
 def test_scopes_nest(answer, see):
     def nested(*modes):
         if not modes:
@@ -99,7 +96,7 @@ def test_scopes_nest(answer, see):
     see("False, True and False, one after the other: inside and after each", one_after_another)
 
 
-@points(2)
+@points(5)
 def test_what_was_made_inside_is_an_ordinary_tensor(answer, see):
     def later(mode):
         weight = torch.full((2,), 3.0, requires_grad=True)

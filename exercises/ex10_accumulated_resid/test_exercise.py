@@ -43,6 +43,7 @@ def test_the_layernorm_that_reads_there(answer, see):
             ask(answer, see, world, layer, apply_ln=True)
 
 
+@points(5)
 def test_the_second_call_gives_what_the_first_gave(answer, see):
     acts = cache_of(2)
 

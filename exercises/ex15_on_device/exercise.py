@@ -5,8 +5,9 @@ write this function so that it runs anywhere.
 
 `probe_mean(resid, lengths, probe)` gives [batch], what a linear probe reads, on average:
 
-- `resid` is [batch, pos, d_model]. Of item i, only the first `lengths[i]` positions count; the rest
-  is padding. `lengths` [batch] is on the device of `resid`.
+- `resid` is [batch, pos, d_model]. Of item i, only the first `lengths[i]` positions count. The rest
+  is padding, and must not count whatever it holds, NaN included. `lengths` [batch] are whole
+  numbers from 1 to pos, on the device of `resid`.
 - `probe` is a `torch.nn.Linear(d_model, 1)`. The answer of an item is the mean of the probe's
   output over the item's positions.
 - The result is on the device of `resid`.

@@ -20,7 +20,16 @@ def world(data="cpu", model="cpu"):
     return resid.to(data), torch.tensor([5, 2, 1]).to(data), probe.to(model)
 
 
-@points(2)
+def of(batch, dtype=torch.float32, padding=None):
+    """Some items, all on the CPU."""
+    resid, lengths, probe = world()
+    resid, lengths, probe = resid[batch].to(dtype), lengths[batch], probe.to(dtype)
+    if padding is not None:
+        outside = torch.arange(5) >= lengths[:, None]
+        resid[outside] = padding
+    return {"resid": resid, "lengths": lengths, "probe": probe}
+
+
 def test_the_mean_over_each_items_own_positions(answer, see):
     given = dict(zip(("resid", "lengths", "probe"), world(), strict=True))
     see(
@@ -29,9 +38,19 @@ def test_the_mean_over_each_items_own_positions(answer, see):
         "batch",
         **given,
     )
+    for label, given in {
+        "a batch of 1": of(slice(1, 2)),
+        "a batch of 1 and a length of 1": of(slice(2, 3)),
+        "two items in float64": of(slice(0, 2), torch.float64),
+        "the items in another order": of(torch.tensor([2, 0, 1, 1])),
+        "NaN in the padding": of(slice(0, 3), padding=torch.nan),
+        "inf in the padding": of(slice(0, 3), padding=torch.inf),
+    }.items():
+        see(
+            f"probe_mean(..) with {label}", lambda g=given: answer.probe_mean(**g), "batch", **given
+        )
 
 
-@points(2)
 def test_all_on_the_accelerator(answer, see):
     see(
         "probe_mean(..) with all on accel",
@@ -53,6 +72,7 @@ def test_the_probe_elsewhere(answer, see):
         )
 
 
+@points(4)
 def test_nothing_is_moved(answer, see):
     for data, model in (("cpu", "accel"), ("accel", "cpu")):
 

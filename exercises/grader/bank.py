@@ -19,6 +19,7 @@ from typing import Any
 from exercises.earlier import FROM
 from exercises.grader.child import Sighting, load_checks, watch
 from exercises.grader.look import differs
+from exercises.grader.relations import relation
 from exercises.grader.variants import came_at, diagnose, faults, places
 
 __all__ = [
@@ -75,6 +76,7 @@ class Result:
         call: What was called where it first went wrong, what it was given (`set_up`), and
             `problem`, what was wrong there.
         causes: The misconceptions that this looks like, if it looks like any.
+        relation: Where it looks like none that is known: what the values show by themselves.
         others: The names of the other checks that fail.
         printed: What the answer printed during that check.
         notes: What else it did, as sentences.
@@ -88,6 +90,7 @@ class Result:
     set_up: str = ""
     problem: str = ""
     causes: tuple[str, ...] = ()
+    relation: str = ""
     others: tuple[str, ...] = ()
     printed: str = ""
     notes: tuple[str, ...] = ()
@@ -243,6 +246,7 @@ def _judged(exercise: Exercise, record: dict[str, Any], sighting: Sighting) -> R
         set_up=came.get("set_up", ""),
         problem=problem,
         causes=tuple(causes),
+        relation="" if causes else relation(came, wanted),
         others=tuple(one for one in failing if one != check),
         printed=sighting.printed.get(check, ""),
         notes=notes,

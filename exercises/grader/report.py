@@ -59,6 +59,8 @@ def feedback(result: Result, answers: Path | None = None) -> str:
         parts.append(f"This looks like a known mix-up. {result.causes[0]}")
     elif result.causes:
         parts.append("This looks like two known mix-ups. " + " And: ".join(result.causes))
+    elif result.relation:
+        parts.append(f"This looks like a mix-up. {result.relation}")
     if result.others:
         parts.append("Also failing: " + "; ".join(map(_title, result.others)) + ".")
     if result.status in ("wrong", "crashed", "timed out") and not result.score:

@@ -138,6 +138,7 @@ def _sight(number: int, came: Observation, wanted: Observation) -> str:
         return f"right{beside}"
     if came["kind"] == "raised":
         text = re.sub(r"0x[0-9a-f]+", "0x", came["text"])
+        text = re.sub(r"(variable|name) '\w+'", r"\1", text)  # the learner's own names
         return f"!{came['builtin']}" + ("" if came["own"] else f".{_digest(text)}") + beside
     kind, floats = _split(came)
     if not len(floats):
@@ -248,8 +249,28 @@ def diagnose(record: Mapping[str, Any], seen: Seen) -> dict[str, list[int]]:
         first = [number for number in shown if checks[number] == checks[min(shown)]]
         explains = {name: [n for n in known[name] if n in first] for name in most}
         if set(first) - set().union(*explains.values()):
-            return {}
+            explains = _of_one_check(known, shown, first)
     return {record["edits"][name]["cause"]: at for name, at in explains.items() if at}
+
+
+def _of_one_check(
+    known: Mapping[str, Mapping[int, str]], shown: Mapping[int, str], first: list[int]
+) -> dict[str, list[int]]:
+    """The one edit that shows in the first failing check all that the answer shows there.
+
+    It goes on otherwise in a later check, so this needs more: several values, and no other edit
+    that shows the same.
+    """
+    found = [
+        name
+        for name, at in known.items()
+        if not name.startswith(LOCAL)
+        and [number for number in at if number in first] == first
+        and all(_alike(at[number], shown[number]) for number in first)
+    ]
+    values = [shown[number] for number in first]
+    strong = sum("," in value for value in values) > 1 or len(set(values)) > 2
+    return {found[0]: first} if strong and len(found) == 1 else {}
 
 
 def write_sights(sights: Mapping[int, str]) -> str:

@@ -98,8 +98,8 @@ EDITS = [
     Edit(
         "hooks_cut_the_graph",
         {"hook(tensor, hook=self)": "hook(tensor.detach(), hook=self)"},
-        "A hook is given a detached tensor, so that no gradient flows through what it returns. Give "
-        "it the tensor itself.",
+        "No gradient flows through what a hook returns: the hook is given a detached tensor, or runs "
+        "under `no_grad`. Give it the tensor itself, with autodiff as the caller has it.",
     ),
     Edit(
         "shared_list",

@@ -1,6 +1,6 @@
 """Wrong answers of this exercise, as edits of the reference."""
 
-from exercises.grader.variants import Edit
+from exercises.grader.variants import Edit, slips
 
 SLICE = "key[dim] = slice(*what)"
 LIST = "torch.as_tensor(what, device=tensor.device) if isinstance(what, list) else what"
@@ -146,6 +146,119 @@ EDITS = [
         "floats",
         {RESULT: RESULT + ".float()"},
         "Everything comes back as float32. A tensor of whole numbers, or of bools, stays one.",
+    ),
+]
+
+START = "    key = [slice(None)] * tensor.ndim\n"
+INT = "isinstance(what, int) and"
+INTS = "isinstance(what, list) and not isinstance(what[0], bool)"
+BOOLS = "isinstance(what, list) and isinstance(what[0], bool)"
+PAIR = "isinstance(what, tuple) and"
+FAILS = {
+    f"raise {kind}(what)": f"fails, with {a} {kind}. It is one of the five ways to ask."
+    for a, kind in (("a", "RuntimeError"), ("a", "TypeError"), ("an", "IndexError"),
+                    ("a", "ValueError"), ("an", "AttributeError"), ("a", "NotImplementedError"))
+}  # fmt: skip
+REGIONS = {
+    f"{INT} what == 0": "The int 0",
+    f"{INT} what < 0": "An int that counts from the end",
+    f"{INT} what > 0": "An int",
+    f"{PAIR} None in what": "A pair with None in it",
+    f"{PAIR} None not in what and min(what) < 0": "A pair with a number that counts from the end",
+    f"{PAIR} None not in what and min(what) >= 0": "A pair of numbers",
+    INTS: "A list of ints",
+    BOOLS: "A list of bools",
+    "what is None": "None, which means everything,",
+}
+EDITS += slips(START, REGIONS, FAILS)
+EDITS += slips(START, dict(list(REGIONS.items())[:-1]), {"return tensor": "gives everything."})
+EDITS += slips(
+    START,
+    {INTS: "A list of ints", BOOLS: "A list of bools"},
+    {
+        "return tensor.reshape(-1)[torch.tensor(what).long()]": "is taken from the flat tensor, "
+        "whatever `dim` says.",
+        "return tensor.movedim(dim, 0)[torch.tensor(what)]": "leaves its axis in front. It stays "
+        "where it was.",
+        "return tensor.masked_select(torch.tensor(what).bool().reshape([-1 if i == dim % tensor.ndim "
+        "else 1 for i in range(tensor.ndim)]) if len(what) == tensor.shape[dim] else "
+        "torch.tensor(True))": "gives a flat tensor: `masked_select` does. The axes stay.",
+        "return take(tensor, dim, what[0])": "gives its first entry only, without the axis.",
+    },
+)
+EDITS += slips(
+    START,
+    {
+        BOOLS: "A list of bools",
+        f"{BOOLS} and not what[0]": "A list of bools that begins with False",
+    },
+    {
+        "what = [int(one) for one in what]": "is read as the ints 0 and 1. True is an int in Python: "
+        "ask for bool first, and of any entry."
+    },
+)
+EDITS += slips(
+    START,
+    {f"{INTS} and set(what) <= {{0, 1}}": "A list of the ints 0 and 1"},
+    {
+        "what = [bool(one) for one in what]": "is taken for bools. `1 in (0, 1)` and `1 == True` hold "
+        "for both: ask for the type."
+    },
+)
+EDITS += slips(
+    START,
+    {f"{INTS} and len(what) == tensor.shape[dim]": "A list of ints as long as the axis"},
+    {"what = [bool(one) for one in what]": "is taken for bools. Ask what its entries are."},
+)
+EDITS += slips(
+    START,
+    {INTS: "A list of ints"},
+    {
+        "what = [i in what for i in range(tensor.shape[dim])]": "is turned into a mask: its order is "
+        "lost, and an entry that is asked for twice comes once."
+    },
+)
+EDITS += slips(
+    START,
+    {"dim < 0": "A `dim` that counts from the end"},
+    {
+        "dim = dim - 1": "is one too low: -1 is the last axis.",
+        "dim = (dim + 1) % tensor.ndim": "is one too high: -1 is the last axis.",
+        "dim = 0": "is taken for the first axis.",
+        "dim = tensor.ndim - 1": "is taken for the last axis, whichever it is.",
+        **{
+            f"raise {kind}(dim)": f"fails, with {a} {kind}."
+            for a, kind in (("a", "RuntimeError"), ("an", "IndexError"), ("a", "TypeError"))
+        },
+    },
+)
+EDITS += [
+    Edit(
+        "full_slices_before",
+        {RESULT: "return tensor[(slice(None),) * max(dim, 0) + (key[dim],)]"},
+        "`dim` whole axes are put in front of the key. For a `dim` from the end that is none, and "
+        "the first axis is cut.",
+    ),
+    Edit(
+        "tuple_as_two_indices",
+        {SLICE: "key[dim] = torch.tensor([one for one in what])"},
+        "A pair is taken for two indices, and None is no index. A tuple (start, stop) is a slice.",
+    ),
+    Edit(
+        "start_moved",
+        {
+            SLICE: "n = tensor.shape[dim]\n        key[dim] = slice(*[w + n if w is not None and w < 0 else w for w in what])"
+        },
+        "A start or stop that lies before the axis wraps round when n is added to it. It is cut off, "
+        "as in a slice of a list.",
+    ),
+    Edit(
+        "range_of_the_pair",
+        {
+            SLICE: "key[dim] = torch.arange(what[0] or 0, tensor.shape[dim] if what[1] is None else what[1])"
+        },
+        "The numbers of a pair are counted up from start to stop as they are, so that those from the "
+        "end go wrong. `slice(*what)` knows them.",
     ),
 ]
 

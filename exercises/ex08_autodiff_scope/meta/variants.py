@@ -1,6 +1,6 @@
 """Wrong answers of this exercise, as edits of the reference."""
 
-from exercises.grader.variants import Edit
+from exercises.grader.variants import Edit, slips
 
 BACK = "        torch.set_grad_enabled(before)"
 SET = "    torch.set_grad_enabled(mode)\n"
@@ -10,14 +10,14 @@ EDITS = [
     Edit(
         "always_true",
         {BACK: BACK.replace("before", "True")},
-        "After the block autodiff is on, whatever it was before. Inside somebody's `no_grad` that is "
-        "wrong: ask `torch.is_grad_enabled()` first, and give that back.",
+        "After the block autodiff is on where it was off before. What `torch.is_grad_enabled()` says "
+        "when this block begins is what it has to give back.",
     ),
     Edit(
         "always_false",
         {BACK: BACK.replace("before", "False")},
-        "After the block autodiff is off, whatever it was before. Ask `torch.is_grad_enabled()` "
-        "first, and give that back.",
+        "After the block autodiff is off where it was on before. What `torch.is_grad_enabled()` says "
+        "when this block begins is what it has to give back.",
     ),
     Edit(
         "the_opposite_after",
@@ -102,6 +102,78 @@ EDITS = [
         },
         "All scopes share one memory of what was before, so the inner scope overwrites the outer "
         "one's. Keep it in the function or on the object.",
+    ),
+]
+
+ENDS = {
+    "kind is None": "after a block that ends well",
+    "kind is not None and issubclass(kind, Exception)": "after an exception in the block",
+    "kind is not None and not issubclass(kind, Exception)": "after a KeyboardInterrupt in the block",
+}
+MODES = {
+    "before and not mode": "Autodiff was on, and is not given back",
+    "not before and mode": "Autodiff was off, and is not given back",
+    "before and mode": "Autodiff was on, was on in the block, and is off",
+    "not before and not mode": "Autodiff was off, was off in the block, and is on",
+}
+KIND = "(kind := __import__('sys').exc_info()[0], True)[1]"
+AFTER = "Ask `torch.is_grad_enabled()` before you change it, and give that back in a `finally`."
+EDITS += [
+    Edit(
+        f"slip {i}.{j}",
+        {
+            LAST: LAST
+            + f"\n        if {KIND} and {end} and {mode}:\n            torch.set_grad_enabled(not before)"
+        },
+        f"{what} {when}. {AFTER}",
+        local=True,
+    )
+    for i, (mode, what) in enumerate(MODES.items())
+    for j, (end, when) in enumerate(ENDS.items())
+]
+EDITS += [
+    Edit(
+        "outermost_only",
+        {
+            "@contextmanager\n": "_depth = []\n\n\n@contextmanager\n",
+            "    try:\n": "    _depth.append(before)\n    try:\n",
+            BACK: "        first = _depth.pop() if len(_depth) == 1 else _depth.pop() and None\n        if not _depth:\n            torch.set_grad_enabled(first)",
+        },
+        "Only the outermost scope gives back what it found. Inside it the mode of an inner scope "
+        "stays on after its end.",
+    ),
+    Edit(
+        "only_if_it_is_still_ours",
+        {
+            BACK: "        if torch.is_grad_enabled() == mode:\n            torch.set_grad_enabled(before)"
+        },
+        "The mode is given back only where it is still the block's. If somebody switched inside, "
+        "what was before is lost.",
+    ),
+    Edit(
+        "asks_too_late",
+        {
+            "    before = torch.is_grad_enabled()\n" + SET: SET
+            + "    before = torch.is_grad_enabled()\n"
+        },
+        "The mode is asked for when it has been changed already, so that the block's own is given "
+        "back. Ask `torch.is_grad_enabled()` first.",
+    ),
+    Edit(
+        "another_exception",
+        {
+            LAST: "    except Exception as error:\n        raise RuntimeError(mode) from error\n"
+            + LAST
+        },
+        "An exception of the block comes out as another one. It goes on its way as it is.",
+    ),
+    Edit(
+        "any_exception_is_another",
+        {
+            LAST: "    except BaseException as error:\n        raise RuntimeError(mode) from error\n"
+            + LAST
+        },
+        "Whatever is raised in the block comes out as another exception. It goes on its way as it is.",
     ),
 ]
 

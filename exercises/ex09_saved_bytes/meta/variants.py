@@ -2,7 +2,27 @@
 
 from exercises.grader.variants import Edit
 
+PACK = "        if storage.data_ptr() not in own:\n"
+PUT = "            storages[storage.data_ptr()] = storage\n"
+SUM = "    return sum(storage.nbytes() for storage in storages.values())\n"
+
 EDITS = [
+    Edit(
+        "slip four bytes",
+        {
+            PUT: "            storages[storage.data_ptr()] = 4 * (storage.nbytes() // tensor.itemsize)\n",
+            SUM: "    return sum(storages.values())\n",
+        },
+        "Each number is taken for 4 bytes. A float64 takes 8: `nbytes` knows.",
+        local=True,
+    ),
+    Edit(
+        "slip parameters by is",
+        {PACK: "        if all(tensor is not parameter for parameter in parameters):\n"},
+        "A view of a parameter is counted. It is another tensor, so `is` and `in` do not find it "
+        "among the parameters, but its memory is theirs. Compare storages.",
+        local=True,
+    ),
     Edit(
         "by_views",
         {
@@ -58,7 +78,7 @@ EDITS = [
     Edit(
         "by_identity",
         {
-            "            storages[storage.data_ptr()] = storage\n": "            storages[id(tensor)] = storage\n            kept.append(tensor.detach()), kept.append(tensor) if tensor.grad_fn is None else None\n",
+            "            storages[storage.data_ptr()] = storage\n": "            storages[id(tensor)] = storage\n            kept.append(tensor)\n",
             "    storages = {}\n": "    storages, kept = {}, []\n",
         },
         "Two tensors of one storage count twice. They are told apart by `id`; their memory is one. "

@@ -161,6 +161,216 @@ EDITS = [
     ),
 ]
 
+ROWS = "range(min(layer + 1, n_layers))"
+LN = "stack = (stack - stack.mean(-1, keepdim=True)) / scale * weight"
+STACK = "    stack = torch.stack(rows)\n"
+
+
+def slip(name, replace, cause):
+    return Edit(f"slip {name}", replace, cause, local=True)
+
+
+EDITS += [
+    slip(
+        "all rows",
+        {ROWS: "range(n_layers)", "if layer == n_layers:\n        rows": "if True:\n        rows"},
+        "All n_layers + 1 rows are given, whatever `layer` is. There are layer + 1.",
+    ),
+    slip(
+        "one short",
+        {ROWS: "range(max(layer, 1))"},
+        "The row of block `layer` itself is missing: there are layer + 1 rows, so `range(layer + 1)`.",
+    ),
+    slip(
+        "short",
+        {ROWS: "range(layer)"},
+        "The row of block `layer` itself is missing: there are layer + 1 rows, so `range(layer + 1)`.",
+    ),
+    slip(
+        "short at the end",
+        {"if layer == n_layers:\n        rows": "if False:\n        rows"},
+        "At layer = n_layers the last row is missing: the stream after the last block.",
+    ),
+    slip(
+        "no last place",
+        {ROWS: "range(layer + 1)"},
+        "At layer = n_layers there is no block whose `resid_pre` could be asked for. The last row is "
+        "the stream after the last block, `resid_post` of it.",
+    ),
+    slip(
+        "differences",
+        {STACK: STACK + "    stack = torch.cat([stack[:1], stack[1:] - stack[:-1]])\n"},
+        "What each block added is given. The stream as it stood before each block is asked for.",
+    ),
+    slip(
+        "posts",
+        {'cache["resid_pre", block]': 'cache["resid_post", block]'},
+        "The stream after each block is given. It is asked for as it stood before each.",
+    ),
+    slip(
+        "mids",
+        {'cache["resid_pre", block]': 'cache["resid_mid", block]'},
+        "The stream between attention and MLP is given. It is asked for as it stood before each block.",
+    ),
+    slip(
+        "with mids",
+        {
+            STACK: "    rows = [r for b, row in enumerate(rows) for r in ((row, cache['resid_mid', b]) if b < layer else (row,))]\n"
+            + STACK
+        },
+        "The stream between attention and MLP is given too. One row a block is asked for.",
+    ),
+    slip(
+        "axis 1",
+        {"torch.stack(rows)": "torch.stack(rows, 1)"},
+        "The rows are stacked along axis 1. The component axis comes first.",
+    ),
+    slip(
+        "last axis",
+        {"torch.stack(rows)": "torch.stack(rows, -1)"},
+        "The rows are stacked along the last axis. The component axis comes first.",
+    ),
+    slip(
+        "cat",
+        {"torch.stack(rows)": "torch.cat(rows)"},
+        "`torch.cat` puts the rows one after another along the batch. `torch.stack` makes an axis for "
+        "them.",
+    ),
+    slip(
+        "final too early",
+        {
+            ROWS: "range(min(layer + 1, n_layers - 1))",
+            "if layer == n_layers:\n        rows": "if layer >= n_layers - 1:\n        rows",
+        },
+        "The last block is taken for the last place already. Blocks count from 0: the place after "
+        "the last is layer = n_layers.",
+    ),
+    slip(
+        "reversed",
+        {"torch.stack(rows)": "torch.stack(rows[::-1])"},
+        "The rows come in the wrong order. The first is the stream before block 0.",
+    ),
+    slip(
+        "only the last",
+        {STACK: STACK + "    stack = stack[-1:]\n"},
+        "Only the last row is given. There are layer + 1.",
+    ),
+    slip(
+        "squeezed",
+        {STACK: STACK + "    stack = stack.squeeze()\n"},
+        "Axes of size 1 are lost: `squeeze()` takes them all away.",
+    ),
+    slip(
+        "centred over rows",
+        {LN: LN.replace("mean(-1", "mean(0")},
+        "The mean goes over the components. Each row is centred by itself, over d_model.",
+    ),
+    slip(
+        "one mean",
+        {LN: LN.replace("stack.mean(-1, keepdim=True)", "stack.mean()")},
+        "One mean is taken off everything. Each row is centred over d_model, at each position.",
+    ),
+    slip(
+        "mean of positions",
+        {LN: LN.replace("mean(-1", "mean(2")},
+        "The mean goes over positions. Each row is centred over d_model, the last axis.",
+    ),
+    slip(
+        "mean of all rows",
+        {LN: LN.replace("stack.mean(-1, keepdim=True)", "stack.mean((0, -1), keepdim=True)")},
+        "All rows lose the same mean. Each has its own, over d_model.",
+    ),
+    slip(
+        "times the scale",
+        {LN: LN.replace("/ scale", "* scale")},
+        "The rows are multiplied by the scale. A LayerNorm divides by it.",
+    ),
+    slip("no scale", {LN: LN.replace(" / scale", "")}, "The rows are not divided by the scale."),
+    slip(
+        "over the weight",
+        {LN: LN.replace("* weight", "/ weight")},
+        "The rows are divided by the weight. They are multiplied by it.",
+    ),
+    slip(
+        "ln1 before",
+        {
+            'cache["scale", layer, "ln1"], cache.model.blocks[layer].ln1.w': 'cache["scale", layer - 1, "ln1"], cache.model.blocks[layer - 1].ln1.w'
+        },
+        "The LayerNorm of the block before is used. The one that reads the stream at `layer` is "
+        "`ln1` of block `layer`.",
+    ),
+    slip(
+        "ln2",
+        {
+            'cache["scale", layer, "ln1"], cache.model.blocks[layer].ln1.w': 'cache["scale", layer, "ln2"], cache.model.blocks[layer].ln2.w'
+        },
+        "`ln2` is used. The LayerNorm that reads the stream before a block is its `ln1`.",
+    ),
+    slip(
+        "ln2 before",
+        {
+            'cache["scale", layer, "ln1"], cache.model.blocks[layer].ln1.w': 'cache["scale", max(layer - 1, 0), "ln2"], cache.model.blocks[max(layer - 1, 0)].ln2.w'
+        },
+        "`ln2` of the block before is used. The LayerNorm that reads the stream before a block is its "
+        "`ln1`.",
+    ),
+    slip(
+        "always final",
+        {"    if apply_ln:\n        if layer == n_layers:": "    if apply_ln:\n        if True:"},
+        "`ln_final` is used at every place. Before a block its `ln1` reads the stream.",
+    ),
+    slip(
+        "final with its bias",
+        {
+            "    if apply_ln:\n        if layer == n_layers:": "    if apply_ln:\n        if True:",
+            LN: LN + " + cache.model.ln_final.b",
+        },
+        "`ln_final`, with its bias, is used at every place. Before a block its `ln1` reads the stream, "
+        "and the bias stays out.",
+    ),
+    slip(
+        "only the last row",
+        {
+            LN: "stack = torch.cat([stack[:-1], ((stack - stack.mean(-1, keepdim=True)) / scale * weight)[-1:]])"
+        },
+        "Only the last row goes through the LayerNorm. Each row does, all with the same scale.",
+    ),
+    slip(
+        "each its scale",
+        {
+            LN: "stack = (stack - stack.mean(-1, keepdim=True)) / stack.var(-1, keepdim=True, correction=0).add(1e-5).sqrt() * weight"
+        },
+        "Each row is divided by a scale of its own. The one that the LayerNorm had on the run serves "
+        "for all.",
+    ),
+    slip(
+        "std",
+        {
+            LN: "last = stack[-1]\n        stack = (stack - stack.mean(-1, keepdim=True)) / last.std(-1, keepdim=True) * weight"
+        },
+        "The scale is computed anew, as torch's `std`, which divides by n - 1. The one that the "
+        "LayerNorm had on the run is in the cache.",
+    ),
+    slip(
+        "std and eps",
+        {
+            LN: "last = stack[-1]\n        stack = (stack - stack.mean(-1, keepdim=True)) / (last.var(-1, keepdim=True) + 1e-5).sqrt() * weight"
+        },
+        "The scale is computed anew with a variance that divides by n - 1. The one that the LayerNorm "
+        "had on the run is in the cache.",
+    ),
+    slip(
+        "ignored",
+        {"    if apply_ln:\n": "    if False:\n"},
+        "`apply_ln` is ignored: the rows are as they stood in the stream.",
+    ),
+    slip(
+        "always",
+        {"    if apply_ln:\n": "    if True:\n"},
+        "The rows go through the LayerNorm without `apply_ln` too.",
+    ),
+]
+
 # Small changes of the reference that no answer can be told by: the change, and the reason.
 EQUIVALENT = {
     "rows = [cache['resid_pre', block] for block in range(min(layer + 1, n_layers))] -> "

@@ -139,6 +139,96 @@ EDITS = [
         "shape of `parts`.",
     ),
     Edit(
+        "first_items_scale",
+        {"/ scale": "/ scale[:1]"},
+        "The scale of the first item is used for all. Each item has its own at each position.",
+    ),
+    Edit(
+        "last_positions_scale",
+        {"/ scale": "/ scale[:, -1:]"},
+        "The scale of the last position is used for all. Each position has its own.",
+    ),
+    Edit(
+        "scale_shared_among_parts",
+        {"/ scale": "/ (scale / len(parts))"},
+        "The scale is divided among the parts, so that all shares are too large by their number. "
+        "Each part is divided by the whole scale.",
+    ),
+    Edit(
+        "shares_of_a_mean",
+        {" * weight": " * weight / len(parts)"},
+        "The shares are divided by the number of parts. They sum to the LayerNorm's result as they "
+        "are.",
+    ),
+    Edit(
+        "mean_without_its_axis",
+        {MEAN: "parts.mean(-1)"},
+        "The mean has lost its axis, so it is laid along another one, or does not fit. "
+        "`keepdim=True` keeps it.",
+    ),
+    Edit(
+        "scale_without_its_axis",
+        {"/ scale": "/ scale.squeeze(-1)"},
+        "The scale has lost its last axis, so it is laid along another one, or does not fit. As it "
+        "is given, [batch, pos, 1], it fits.",
+    ),
+    Edit(
+        "mean_added_back",
+        {" * weight": f" * weight + {MEAN}"},
+        "The mean is added again at the end. A LayerNorm takes it off for good.",
+    ),
+    Edit(
+        "own_std",
+        {"/ scale": "/ centred.std(-1, keepdim=True)"},
+        "Each part is divided by its own standard deviation. The scale is the run's, one for all "
+        "parts.",
+    ),
+    Edit(
+        "own_std_of_all_numbers",
+        {"/ scale": "/ parts.std(-1, unbiased=False, keepdim=True)"},
+        "Each part is divided by its own standard deviation. The scale is the run's, one for all "
+        "parts.",
+    ),
+    Edit(
+        "root_mean_square",
+        {f"parts - {MEAN}": "parts", "/ scale": "/ parts.pow(2).mean(-1, keepdim=True).sqrt()"},
+        "Each part is divided by its own root mean square, and not centred: that is an RMSNorm of "
+        "each. The LayerNorm centres, and the scale is the run's.",
+    ),
+    Edit(
+        "in_proportion",
+        {
+            "return centred / scale * weight": "whole = parts.sum(0)\n"
+            "    normed = (whole - whole.mean(-1, keepdim=True)) / scale * weight\n"
+            "    return normed * parts / whole"
+        },
+        "The result is dealt out in proportion to the parts' entries. The sum is right, and the "
+        "shares are not: a part's share depends on the others then.",
+    ),
+    Edit(
+        "the_rest_to_the_last",
+        {
+            "return centred / scale * weight": "shares = parts / scale * weight\n"
+            "    shares[-1] += (centred - parts).sum(0) / scale * weight\n"
+            "    return shares"
+        },
+        "Only the last part is centred, for all of them. The sum is right, and the shares are not: "
+        "each part loses its own mean.",
+    ),
+    Edit(
+        "first_part_centred",
+        {
+            f"parts - {MEAN}": f"torch.cat([(parts - {MEAN})[:1], parts[1:]])",
+            "def apply_ln": "import torch\n\n\ndef apply_ln",
+        },
+        "Only the first part is centred. Each part loses its own mean.",
+    ),
+    Edit(
+        "squeezed",
+        {"return centred / scale * weight": "return (centred / scale * weight).squeeze()"},
+        "An axis of size 1 is gone. `squeeze()` takes off every such axis.",
+    ),
+    Edit(
         "in_place",
         {f"parts - {MEAN}": f"parts.sub_({MEAN})"},
         "The caller's `parts` have changed: `-=` and methods that end in `_` write into the tensor "

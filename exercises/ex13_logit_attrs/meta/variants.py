@@ -118,6 +118,138 @@ EDITS = [
         "An axis of size 1 is gone. `squeeze()` takes off every such axis, the batch's as well.",
     ),
     Edit(
+        "ln_bias_summed",
+        {"directions @ model.ln_final.b": "model.ln_final.b.sum()"},
+        "The LayerNorm's bias is summed as it is. It meets the token's direction, number by number.",
+    ),
+    Edit(
+        "weighted_ln_bias",
+        {"directions @ model.ln_final.b": "directions @ (model.ln_final.b * model.ln_final.w)"},
+        "The LayerNorm's bias is multiplied by its weight. It is added after that.",
+    ),
+    Edit(
+        "centred_ln_bias",
+        {
+            "directions @ model.ln_final.b": "directions @ (model.ln_final.b - model.ln_final.b.mean())"
+        },
+        "The LayerNorm's bias is centred. It is added after the centring.",
+    ),
+    Edit(
+        "mean_b_U",
+        {"model.b_U[answers]": "model.b_U.mean()"},
+        "The constant holds the mean of b_U. Each token has its own entry.",
+    ),
+    Edit(
+        "centred_b_U",
+        {"model.b_U[answers]": "(model.b_U - model.b_U.mean())[answers]"},
+        "b_U is centred over the vocabulary. The logit has the entry as it is.",
+    ),
+    Edit(
+        "first_items_tokens",
+        {"answers = tokens[:, 1:]": "answers = tokens[:1, 1:].expand_as(tokens[:, 1:])"},
+        "The next tokens of the first item are used for all. Each item has its own.",
+    ),
+    Edit(
+        "last_token_everywhere",
+        {"answers = tokens[:, 1:]": "answers = tokens[:, -1:].expand_as(tokens[:, 1:])"},
+        "The item's last token is used at each position. Each position has a next token of its own.",
+    ),
+    Edit(
+        "predicted_token",
+        {"answers = tokens[:, 1:]": "answers = model(tokens)[:, :-1].argmax(-1)"},
+        "The token is the one that the model finds likeliest. The one that came next is asked for.",
+    ),
+    Edit(
+        "all_next_tokens_at_once",
+        {"(normed * directions).sum(-1)": "(normed * directions.sum(1, keepdim=True)).sum(-1)"},
+        "Each position meets the directions of all next tokens, summed. Each meets that of its own: "
+        "in an einsum both have the same letter for pos.",
+    ),
+    Edit(
+        "centred_unembedding",
+        {"model.W_U.T[answers]": "(model.W_U - model.W_U.mean(-1, keepdim=True)).T[answers]"},
+        "W_U is centred over the vocabulary. Then the shares are those of a difference from the mean "
+        "logit, and not of the logit.",
+    ),
+    Edit(
+        "direction_weighted_then_not_centred",
+        {
+            "(normed * directions).sum(-1)": "((parts / scale) * (directions"
+            " - directions.mean(-1, keepdim=True)) * model.ln_final.w).sum(-1)"
+        },
+        "The direction is centred before it is multiplied by the weight. Going backwards the last "
+        "step comes first: multiply by w, then centre.",
+    ),
+    Edit(
+        "weight_twice",
+        {"* model.ln_final.w\n": "* model.ln_final.w * model.ln_final.w\n"},
+        "The LayerNorm's weight counts twice.",
+    ),
+    Edit(
+        "multiplies",
+        {" / scale": " * scale"},
+        "You multiply by the scale. It is what the LayerNorm divides by.",
+    ),
+    Edit(
+        "first_positions_scale",
+        {"scale[:, :-1]": "scale[:, :1]"},
+        "The scale of the first position is used everywhere. Each position has its own.",
+    ),
+    Edit(
+        "log_probability",
+        {
+            "return shares, constant": "return shares, constant - model(tokens)[:, :-1].logsumexp(-1)"
+        },
+        "The constant has the logsumexp taken off, so that all sums to a log probability. The logit "
+        "is asked for.",
+    ),
+    Edit(
+        "constant_dealt_out",
+        {"return shares, constant": "return shares + constant / len(parts), 0 * constant"},
+        "The constant is dealt out to the parts. No part owns it: it is returned whole, by itself.",
+    ),
+    Edit(
+        "constant_in_the_first_part",
+        {
+            "return shares, constant": "shares = shares.clone()\n    shares[0] += constant\n"
+            "    return shares, 0 * constant"
+        },
+        "The constant is given to the first part. No part owns it: it is returned whole, by itself.",
+    ),
+    Edit(
+        "no_constant",
+        {"return shares, constant": "return shares, 0 * constant"},
+        "The constant is zero. The LayerNorm's bias and b_U add to the logit, whatever the parts are.",
+    ),
+    Edit(
+        "constant_first",
+        {"return shares, constant": "return constant, shares"},
+        "Shares and constant come in the wrong order. The shares come first.",
+    ),
+    Edit(
+        "only_shares",
+        {"return shares, constant": "return shares"},
+        "Only the shares are returned. (shares, constant) is asked for.",
+    ),
+    Edit(
+        "constant_of_all_positions",
+        {
+            "return shares, constant": "directions = model.W_U.T[tokens]\n"
+            "    return shares, directions @ model.ln_final.b + model.b_U[tokens]"
+        },
+        "The constant has a column for the first token too. Nothing predicts that one: there are "
+        "pos - 1 columns.",
+    ),
+    Edit(
+        "rolled",
+        {
+            "answers = tokens[:, 1:]": "answers = tokens.roll(-1, 1)",
+            "    parts, scale = parts[:, :, :-1], scale[:, :-1]\n": "",
+        },
+        "There is a column for the last position too, which predicts the first token there. Nothing "
+        "comes after it: there are pos - 1 columns.",
+    ),
+    Edit(
         "in_place",
         {"(parts - parts.mean(-1, keepdim=True))": "parts.sub_(parts.mean(-1, keepdim=True))"},
         "The caller's `parts` have changed: `-=` and methods that end in `_` write into the tensor "

@@ -119,6 +119,95 @@ EDITS = [
         "The biases come first. Their row is the last.",
     ),
     Edit(
+        "builds_a_layer",
+        {
+            "    reads = einsum": "    rows = []\n    for z_, W_ in zip(z, W_O):\n"
+            '        out = einsum(z_, W_, "b p h e, h e d -> b p h d")\n'
+            '        rows.append(einsum(out, carried, "b p h d, b d -> h b p"))\n'
+            "    reads = einsum",
+            '(met, "layer head batch pos -> (layer head) batch pos")': '(torch.stack(rows), "layer '
+            'head batch pos -> (layer head) batch pos")',
+        },
+        "The numbers are right, and the outputs of whole heads were built on the way, if not all at once. Let "
+        "the direction meet W_O first; then z meets only d_head numbers.",
+    ),
+    Edit(
+        "last_positions_scale",
+        {"scale[..., 0]": "scale[:, -1:, 0]"},
+        "The scale of the last position is used everywhere. Each position has its own.",
+    ),
+    Edit(
+        "own_scale",
+        {
+            "    heads = rearrange": "    out = einsum(z, W_O, "
+            '"layer batch pos head e, layer head e d -> layer head batch pos d")\n'
+            "    met = met / out.std(-1, unbiased=False) * scale[..., 0]\n    heads = rearrange"
+        },
+        "Each head is divided by a scale of its own. Then the shares do not add up. The scale is the "
+        "run's, one for all.",
+    ),
+    Edit(
+        "reads_summed",
+        {
+            "    met = einsum": "    reads = reads.sum(2, keepdim=True).expand_as(reads)\n    met = einsum"
+        },
+        "Each head's z meets the sum of what all heads read. Each meets what its own W_O carries back.",
+    ),
+    Edit(
+        "z_summed",
+        {"    met = einsum": "    z = z.sum(3, keepdim=True).expand_as(z)\n    met = einsum"},
+        "The z of all heads are summed before they meet W_O. Each head meets its own.",
+    ),
+    Edit(
+        "scrambled",
+        {
+            'rearrange(met, "layer head batch pos -> (layer head) batch pos")': 'rearrange(met, "layer '
+            'head batch pos -> layer batch pos head").reshape(-1, *z.shape[1:3])'
+        },
+        "The axes are laid out anew without being moved first, so that heads and positions are mixed. "
+        "`reshape` keeps the order of the numbers: move the head axis to the front before.",
+    ),
+    Edit(
+        "bias_dealt_out",
+        {
+            "torch.cat([heads, bias])": "torch.cat([heads + (carried @ b_O.T).T.repeat_interleave("
+            "z.shape[3], 0)[..., None] / z.shape[3], 0 * bias])"
+        },
+        "Each head is given a part of its layer's b_O. No head owns it: b_O has the last row.",
+    ),
+    Edit(
+        "bias_row_for_each_layer",
+        {
+            "(carried @ b_O.sum(0))[None, :, None].expand(1,": "(carried @ b_O.T).T[..., None].expand(len(b_O),"
+        },
+        "There is a row for the b_O of each layer. One row for all of them together is asked for.",
+    ),
+    Edit(
+        "bias_in_every_row",
+        {"[heads, bias]": "[heads + bias, bias]"},
+        "The biases are added to every head. They have a row of their own, the last.",
+    ),
+    Edit(
+        "batch_and_pos_swapped",
+        {
+            "return torch.cat([heads, bias]) / scale[..., 0]": "return (torch.cat([heads, bias])"
+            " / scale[..., 0]).mT"
+        },
+        "Batch and pos are the wrong way round. The rows are [batch, pos].",
+    ),
+    Edit(
+        "summed_over_positions",
+        {
+            "return torch.cat([heads, bias]) / scale[..., 0]": "return (torch.cat([heads, bias]) / scale[..., 0]).sum(-1)"
+        },
+        "The positions are summed. Each has a column.",
+    ),
+    Edit(
+        "weight_twice",
+        {"directions * weight": "directions * weight * weight"},
+        "The LayerNorm's weight counts twice.",
+    ),
+    Edit(
         "in_place",
         {"carried = directions * weight": "carried = directions.mul_(weight)"},
         "The caller's `directions` have changed: methods that end in `_` write into the tensor that "
