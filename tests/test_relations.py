@@ -108,10 +108,9 @@ def test_too_few_and_too_many_entries_are_counted(missing, start):
 
 def test_entries_along_an_axis_that_are_the_wrong_ones_are_named():
     wanted = numbered([2, 5])
-    expand = lambda i: wanted[:, i : i + 1].expand(2, 5)  # noqa: E731
     for came, words in {
-        "at the first": expand(0),
-        "at the last": expand(4),
+        "at the first": wanted[:, :1].expand(2, 5),
+        "at the last": wanted[:, 4:].expand(2, 5),
         "in reverse": wanted.flip(1),
         "another order: 1, 0, 2, 3, 4": wanted[:, [1, 0, 2, 3, 4]],
         "one place too late": torch.cat([numbered([2, 1], 9), wanted[:, :-1]], 1),

@@ -29,7 +29,7 @@ from exercises.grader.look import Observation, differs, numbers
 __all__ = [
     *("ABSENT", "LOCAL", "Edit", "Seen", "came_at", "diagnose", "edited", "faults", "pairs"),
     *("places",),
-    *("read_sights", "sights", "signature", "slips", "write_sights"),
+    *("read_sights", "sights", "signature", "slip", "slips", "write_sights"),
 ]
 
 ABSENT: Observation = {"kind": "absent", "value": "nothing: it was not reached"}
@@ -57,6 +57,11 @@ class Edit:
     local: bool = False
 
 
+def slip(name: str, replace: dict[str, str], cause: str) -> Edit:
+    """A local edit: `slip` stands before its name."""
+    return Edit(f"{LOCAL} {name}", replace, cause, local=True)
+
+
 def slips(before: str, regions: Mapping[str, str], ways: Mapping[str, str]) -> list[Edit]:
     """An edit for each region and each way to misbehave there.
 
@@ -67,11 +72,10 @@ def slips(before: str, regions: Mapping[str, str], ways: Mapping[str, str]) -> l
     """
     indent = before[: len(before) - len(before.lstrip())]
     return [
-        Edit(
-            f"{LOCAL} {_digest([before, condition, statement])}",
+        slip(
+            _digest([before, condition, statement]),
             {before: f"{indent}if {condition}:\n{indent}    {statement}\n{before}"},
             f"{region} {words}",
-            local=True,
         )
         for condition, region in regions.items()
         for statement, words in ways.items()

@@ -55,4 +55,4 @@ def gives_labels(
 
     Where labels are asked for, the types of the other arguments are not checked.
     """
-    return function  # type: ignore[return-value]  # mypy takes no function for it
+    return function  # type: ignore[return-value]  # a function has no overloads to show

@@ -1,27 +1,25 @@
 """Wrong answers of this exercise, as edits of the reference."""
 
-from exercises.grader.variants import Edit
+from exercises.grader.variants import Edit, slip
 
 PACK = "        if storage.data_ptr() not in own:\n"
 PUT = "            storages[storage.data_ptr()] = storage\n"
 SUM = "    return sum(storage.nbytes() for storage in storages.values())\n"
 
 EDITS = [
-    Edit(
-        "slip four bytes",
+    slip(
+        "four bytes",
         {
             PUT: "            storages[storage.data_ptr()] = 4 * (storage.nbytes() // tensor.itemsize)\n",
             SUM: "    return sum(storages.values())\n",
         },
         "Each number is taken for 4 bytes. A float64 takes 8: `nbytes` knows.",
-        local=True,
     ),
-    Edit(
-        "slip parameters by is",
+    slip(
+        "parameters by is",
         {PACK: "        if all(tensor is not parameter for parameter in parameters):\n"},
         "A view of a parameter is counted. It is another tensor, so `is` and `in` do not find it "
         "among the parameters, but its memory is theirs. Compare storages.",
-        local=True,
     ),
     Edit(
         "by_views",

@@ -1,6 +1,6 @@
 """Wrong answers of this exercise, as edits of the reference."""
 
-from exercises.grader.variants import Edit
+from exercises.grader.variants import Edit, slip
 
 LAST = '    if layer == n_layers:\n        rows.append(cache["resid_post", -1])\n'
 AT_LAYER = 'cache["scale", layer, "ln1"], cache.model.blocks[layer].ln1.w'
@@ -164,10 +164,6 @@ EDITS = [
 ROWS = "range(min(layer + 1, n_layers))"
 LN = "stack = (stack - stack.mean(-1, keepdim=True)) / scale * weight"
 STACK = "    stack = torch.stack(rows)\n"
-
-
-def slip(name, replace, cause):
-    return Edit(f"slip {name}", replace, cause, local=True)
 
 
 EDITS += [

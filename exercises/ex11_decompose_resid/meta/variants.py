@@ -1,6 +1,6 @@
 """Wrong answers of this exercise, as edits of the reference."""
 
-from exercises.grader.variants import Edit
+from exercises.grader.variants import Edit, slip
 
 OUTS = '[cache["attn_out", block], cache["mlp_out", block]]'
 NAMES = '[f"{block}_attn_out", f"{block}_mlp_out"]'
@@ -15,7 +15,7 @@ LAST = "    if mlp_input:\n"
 
 def named(name, first, second, cause, start=START):
     """The labels of a block in other words."""
-    return Edit(f"slip {name}", {NAMES: f"[{first}, {second}]", START: start}, cause, local=True)
+    return slip(name, {NAMES: f"[{first}, {second}]", START: start}, cause)
 
 
 EDITS = [
@@ -189,39 +189,34 @@ EDITS = [
         "`0_attn_out`.",
         '["hook_embed", "hook_pos_embed"]',
     ),
-    Edit(
-        "slip labels first",
+    slip(
+        "labels first",
         {BACK: "return labels, torch.stack(rows)"},
         "Labels and stack come in the wrong order. The stack comes first.",
-        local=True,
     ),
-    Edit(
-        "slip no labels",
+    slip(
+        "no labels",
         {BACK: "return torch.stack(rows)"},
         "Only the stack is returned. The stack and the labels are asked for.",
-        local=True,
     ),
-    Edit(
-        "slip sorted",
+    slip(
+        "sorted",
         {BACK: "return torch.stack(rows), sorted(labels)"},
         "The labels are sorted as text. They come in the order of the rows.",
-        local=True,
     ),
-    Edit(
-        "slip pos_embed first",
+    slip(
+        "pos_embed first",
         {START: '["pos_embed", "embed"]', PARTS: '[cache["pos_embed"], cache["embed"]]'},
         "The position embedding comes before the token's. `embed` is the first.",
-        local=True,
     ),
-    Edit(
-        "slip cat",
+    slip(
+        "cat",
         {"torch.stack(rows)": "torch.cat(rows)"},
         "`torch.cat` puts the rows one after another along the batch. `torch.stack` makes an axis "
         "for them.",
-        local=True,
     ),
-    Edit(
-        "slip kind by kind",
+    slip(
+        "kind by kind",
         {
             LOOP: '    labels += [f"{b}_attn_out" for b in range(layer)]\n'
             '    labels += [f"{b}_mlp_out" for b in range(layer)]\n'
@@ -230,91 +225,80 @@ EDITS = [
         },
         "All attentions come first, and all MLPs after them. The order is that of writing: block by "
         "block, attention and then MLP.",
-        local=True,
     ),
-    Edit(
-        "slip backwards",
+    slip(
+        "backwards",
         {LOOP: LOOP.replace("range(layer)", "reversed(range(layer))")},
         "The blocks come last to first. Block 0 writes first.",
-        local=True,
     ),
-    Edit(
-        "slip attention's bias",
+    slip(
+        "attention's bias",
         {OUTS: '[cache["attn_out", block] + cache.model.b_O[block], cache["mlp_out", block]]'},
         "b_O is counted twice. `attn_out` is what was written to the stream, b_O included.",
-        local=True,
     ),
-    Edit(
-        "slip mlp's bias",
+    slip(
+        "mlp's bias",
         {OUTS: '[cache["attn_out", block], cache["mlp_out", block] + cache.model.b_out[block]]'},
         "b_out is counted twice. `mlp_out` is what was written to the stream, b_out included.",
-        local=True,
     ),
-    Edit(
-        "slip states before",
+    slip(
+        "states before",
         {OUTS: OUTS.replace("attn_out", "resid_pre").replace("mlp_out", "resid_mid")},
         "The rows are what each layer read, whole states of the stream. A part is what one layer "
         "wrote: `attn_out`, `mlp_out`.",
-        local=True,
     ),
-    Edit(
-        "slip middle of the block before",
+    slip(
+        "middle of the block before",
         {
             LAST: "    if mlp_input:\n        return torch.stack(rows[:-1]), labels[:-1]\n    if False:\n"
         },
         "With `mlp_input` the last MLP is left out. The attention of block `layer` is to come: its "
         "MLP reads all before it and that.",
-        local=True,
     ),
-    Edit(
-        "slip attention in front",
+    slip(
+        "attention in front",
         {
             LAST: '    if mlp_input:\n        labels.insert(2, f"{layer}_attn_out")\n'
             '        rows.insert(2, cache["attn_out", layer])\n    if False:\n'
         },
         "With `mlp_input` the attention of block `layer` comes right after the embeddings. It writes "
         "last, and comes last.",
-        local=True,
     ),
-    Edit(
-        "slip mlp for attention",
+    slip(
+        "mlp for attention",
         {
             AFTER: AFTER.replace("attn_out", "mlp_out"),
             'append(cache["attn_out", layer])': 'append(cache["mlp_out", layer])',
         },
         "`mlp_input` adds the MLP of block `layer`, row and label. Before that MLP stands the "
         "attention of its block.",
-        local=True,
     ),
-    Edit(
-        "slip attention of the block before",
+    slip(
+        "attention of the block before",
         {
             AFTER: AFTER.replace("{layer}", "{layer - 1}"),
             'append(cache["attn_out", layer])': 'append(cache["attn_out", layer - 1])',
         },
         "`mlp_input` adds the attention of the block before, row and label. The MLP of block `layer` "
         "reads what the attention of the same block has just written.",
-        local=True,
     ),
-    Edit(
-        "slip the loop's last",
+    slip(
+        "the loop's last",
         {
             AFTER: AFTER.replace("{layer}", "{block}"),
             'append(cache["attn_out", layer])': 'append(cache["attn_out", block])',
         },
         "`mlp_input` uses the loop's own variable, which is the block before, and at layer 0 none. "
         "The attention of block `layer` is asked for.",
-        local=True,
     ),
-    Edit(
-        "slip labels of every call",
+    slip(
+        "labels of every call",
         {
             "mlp_input=False)": "mlp_input=False, labels=[])",
             f"    labels = {START}": f"    labels += {START}",
         },
         "The labels of earlier calls are there too: a list that is a default argument, or stands "
         "outside the function, is the same in every call.",
-        local=True,
     ),
     Edit(
         "in_place",
