@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from minicache.model.loading import Parts, save_parts
 from minicache.model.tokenizers import WordTokenizer
-from tests.checkpoints import GPT2, NEO, random_weights, write_tokenizer
+from tests.checkpoints import GPT2, NEO, write_checkpoint
 from tests.worlds import random_model
 
 NUMBERS = [0, -1, 2.5, True, "2", [], {}, 10**6, 10**12, 10**30, "x" * 5000]
@@ -70,24 +70,6 @@ def ours(folder: Path) -> None:
     save_parts(folder, Parts(model.config_dict(), model.state_dict(), words))
 
 
-def hub(folder: Path, config: dict[str, Any], form: str) -> None:
-    folder.mkdir()
-    weights = random_weights(config)
-    (folder / "config.json").write_text(json.dumps(config))
-    write_tokenizer(folder / "tokenizer.json")
-    if form == "safetensors":
-        save_file(weights, folder / "model.safetensors")
-    elif form == "torch":
-        torch.save(weights, folder / "pytorch_model.bin")
-    else:
-        names = list(weights)
-        shards = {"a.safetensors": names[::2], "b.safetensors": names[1::2]}
-        for file, some in shards.items():
-            save_file({name: weights[name] for name in some}, folder / file)
-        index = {"weight_map": {name: file for file, some in shards.items() for name in some}}
-        (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-
-
 def malformed(folder: Path, secret: Path, seed: int) -> str:
     """Write a folder that is wrong in one way. Returns what is wrong.
 
@@ -100,7 +82,7 @@ def malformed(folder: Path, secret: Path, seed: int) -> str:
         ours(folder)
     else:
         form = {"sharded": "sharded", "torch": "torch"}.get(kind, "safetensors")
-        hub(folder, NEO if kind == "neo" else GPT2, form)
+        write_checkpoint(folder, NEO if kind == "neo" else GPT2, form, tokenizer=True)
     ways: list[Callable[[Path, Path, random.Random], str]] = [config, config, text, place]
     ways += {"sharded": [index, index], "torch": [pickled, pickled]}.get(kind, [weights, weights])
     return f"{kind}: {choose.choice(ways)(folder, secret, choose)}"

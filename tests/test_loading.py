@@ -19,8 +19,8 @@ from minicache.errors import ArgumentTypeError, ModelFileError, TokenError
 from minicache.model import files
 from minicache.model.loading import SHIPPED, Parts, load_parts, save_parts, weight_shapes
 from minicache.model.tokenizers import WordTokenizer
-from tests.checkpoints import GPT2, NEO
-from tests.malformed import hub, malformed, ours
+from tests.checkpoints import GPT2, NEO, write_checkpoint
+from tests.malformed import malformed, ours
 from tests.worlds import models, random_model, tokens
 
 
@@ -179,7 +179,7 @@ def test_a_text_file_of_many_megabytes_is_not_read(folder, file):
 
 
 def test_a_weight_in_two_shards_is_told(tmp_path):
-    hub(tmp_path / "a", GPT2, "sharded")
+    write_checkpoint(tmp_path / "a", GPT2, "sharded", tokenizer=True)
     shutil.copy(tmp_path / "a" / "a.safetensors", tmp_path / "a" / "c.safetensors")
     index = tmp_path / "a" / "model.safetensors.index.json"
     listed = json.loads(index.read_text())["weight_map"]
@@ -189,7 +189,7 @@ def test_a_weight_in_two_shards_is_told(tmp_path):
 
 
 def test_a_weight_under_two_names_is_told_and_old_constants_are_left_out(tmp_path):
-    hub(tmp_path / "a", GPT2, "safetensors")
+    write_checkpoint(tmp_path / "a", GPT2, "safetensors", tokenizer=True)
     file = tmp_path / "a" / "model.safetensors"
     weights = load_file(file)
     save_file({**weights, "h.0.attn.bias": torch.ones(1, 1, 9, 9).bool()}, file)
@@ -251,8 +251,10 @@ def test_two_hundred_malformed_folders_are_told_fast_in_little_memory_and_in_pla
 
 @pytest.mark.parametrize("form", ["ours", "safetensors", "sharded", "torch"])
 def test_the_folders_that_the_fuzzer_starts_from_are_right(tmp_path, form):
-    ours(tmp_path / "a") if form == "ours" else hub(tmp_path / "a", GPT2, form)
+    ours(tmp_path / "a") if form == "ours" else write_checkpoint(
+        tmp_path / "a", GPT2, form, tokenizer=True
+    )
     HookedTransformer.from_pretrained(tmp_path / "a")
     if form == "safetensors":
-        hub(tmp_path / "b", NEO, form)
+        write_checkpoint(tmp_path / "b", NEO, form, tokenizer=True)
         HookedTransformer.from_pretrained(tmp_path / "b")

@@ -13,9 +13,8 @@ import minicache
 from minicache.__main__ import main
 from minicache.model.loading import Parts, save_parts
 from minicache.model.tokenizers import WordTokenizer
-from tests.checkpoints import GPT2
+from tests.checkpoints import GPT2, write_checkpoint
 from tests.command import cli
-from tests.malformed import hub
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +151,9 @@ def test_an_empty_prompt_is_taken_as_it_is(capsys):
 
 
 def test_a_tokenizer_without_a_start_of_text_tours_as_well(tmp_path, capsys):
-    hub(tmp_path / "model", {**GPT2, "bos_token_id": None}, "safetensors")
+    write_checkpoint(
+        tmp_path / "model", {**GPT2, "bos_token_id": None}, "safetensors", tokenizer=True
+    )
     command = ["--model", str(tmp_path / "model"), "--prompt", "b c d"]
     assert main([*command, "--json"]) == 0
     findings = json.loads(capsys.readouterr().out)
