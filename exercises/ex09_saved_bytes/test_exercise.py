@@ -79,10 +79,17 @@ def test_a_storage_counts_once_and_as_a_whole(answer, see):
     weigh(answer, see, "(x + 1)[:3].sin()", lambda: (X + 1)[:3].sin())
     weigh(answer, see, "(x[:1] + 1).expand(30).sin()", lambda: (X[:1] + 1).expand(30).sin())
 
-    def thrown_away():  # an address that is free again is soon another's: yes or no, not how often
-        return answer.saved_bytes(lambda: [float((X + 1).sin().sum()) for _ in range(40)], [X])
+    large = torch.zeros(65536, requires_grad=True)
 
-    see("(x + 1).sin() forty times, each thrown away, is 4800 bytes", lambda: thrown_away() == 4800)
+    def thrown_away():
+        """An address that is free again is soon another's. Large blocks make that certain."""
+
+        def eight_times():
+            return [float((large + 1).sin().sum()) for _ in range(8)]
+
+        return answer.saved_bytes(eight_times, [large]) == 8 * 262144
+
+    see("(x + 1).sin() of 65536 numbers, eight times, each thrown away: 2097152 bytes", thrown_away)
 
 
 @points(4)
