@@ -1,7 +1,7 @@
 """Exercise 16: a finding. Lesson 8.
 
 Say a random phrase twice. The second time the shipped model knows what comes next. Which heads
-do that? You measure where they look, and then what happens without them.
+do that? You measure where they look, then what happens without them, and then you answer.
 
 The tokens are [batch, 1 + 2 * period]: a first token, then a phrase of `period` words, then the
 same phrase again. At a word of the second phrase, an induction head looks at the word that came
@@ -12,9 +12,15 @@ same phrase again. At a word of the second phrase, an induction head looks at th
   and over all queries of the second phrase, of the attention to that one place.
 - `accuracy_without(model, tokens, period, heads)` gives the share of right predictions (a float)
   when the z of each head in `heads`, a list of (layer, head), is replaced by its mean over the
-  items of this run, at each position. Count the predictions for the words of the second phrase from
-  its second word on: those made at positions period + 1 up to the last but one. Leave no hook
-  behind.
+  items, at each position. Take the mean from a run where nothing is replaced, or from the run at
+  hand: here both count as right. With an empty list nothing is replaced. Count the predictions for
+  the words of the second phrase from its second word on: those made at positions period + 1 up to
+  the last but one. Leave no hook behind.
+- `finding(model, tokens, period)` answers (heads, pairs). `heads` is the list of the (layer, head)
+  with a score above 0.4. `pairs` is the list of those pairs of them, ((layer, head), (layer,
+  head)), that stand in for each other: without either one alone the accuracy stays above 0.75, and
+  without both it falls below 0.5. Both lists are in ascending order. It is asked of the shipped
+  model, and of others in which other heads do it.
 
     >>> _, cache = model.run_with_cache(tokens)
     >>> induction_scores(cache.stack_activation("pattern"), period).shape
@@ -34,4 +40,8 @@ def induction_scores(patterns, period: int):
 
 
 def accuracy_without(model, tokens, period: int, heads) -> float:
+    raise NotImplementedError
+
+
+def finding(model, tokens, period: int):
     raise NotImplementedError

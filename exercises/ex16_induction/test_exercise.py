@@ -1,6 +1,7 @@
-"""What exercise 16 shows: which heads look where, and what the model can do without them."""
+"""What exercise 16 shows: which heads look where, what the model can do without them, and why."""
 
-from functools import cache
+from dataclasses import replace
+from functools import cache, partial
 
 import torch
 
@@ -14,62 +15,181 @@ PERIOD = 12
 
 
 @cache
-def world():
-    model = HookedTransformer.from_pretrained().requires_grad_(False)
+def shipped():
+    return HookedTransformer.from_pretrained().requires_grad_(False)
+
+
+@cache
+def phrases(period=PERIOD, batch=4):
+    model = shipped()
     generator = torch.Generator().manual_seed(3)
     known = torch.tensor([model.to_single_token(word) for word in CONTENT])
-    shuffled = (torch.randperm(len(known), generator=generator) for _ in range(8))
-    words = torch.stack([known[order[:PERIOD]] for order in shuffled])
-    first = torch.full((8, 1), model.tokenizer.bos_token_id)
-    tokens = torch.cat([first, words, words], dim=1)
-    _, run = model.run_with_cache(tokens)
-    return model, tokens, run.stack_activation("pattern")
+    shuffled = (torch.randperm(len(known), generator=generator) for _ in range(batch))
+    words = torch.stack([known[order[:period]] for order in shuffled])
+    first = torch.full((batch, 1), model.tokenizer.bos_token_id)
+    return torch.cat([first, words, words], dim=1)
 
 
-def patterns_by_hand():
+def altered(change, **cfg):
+    """The shipped model with its weights changed: a model with other heads for it."""
+    model = HookedTransformer(replace(shipped().cfg, **cfg)).requires_grad_(False)
+    model.load_state_dict(change({name: w.clone() for name, w in shipped().state_dict().items()}))
+    return model
+
+
+def one_head_more(weights):
+    """A head that does nothing, in front of the others: theirs move up by one."""
+    for name, weight in weights.items():
+        if ".attn." in name and not name.endswith("b_O"):
+            weights[name] = torch.cat([0 * weight[:1], weight])
+    return weights
+
+
+def one_layer_more(weights):
+    """A layer that does nothing, before the others."""
+    moved = {}
+    for name, weight in weights.items():
+        if name.startswith("blocks."):
+            _, layer, rest = name.split(".", 2)
+            moved[f"blocks.{int(layer) + 1}.{rest}"] = weight
+            if layer == "0":
+                writes = rest.endswith(("W_O", "b_O", "W_out", "b_out"))
+                moved[name] = 0 * weight if writes else weight
+        else:
+            moved[name] = weight
+    return moved
+
+
+def mute(weights, head=1):
+    """A head of layer 1 looks where it did, and writes nothing."""
+    weights["blocks.1.attn.W_O"][head] = 0
+    return weights
+
+
+def all_heads_twice(weights):
+    """Each head is there twice, and each of the two writes half: any two of them can go."""
+    for name, weight in weights.items():
+        if ".attn." in name and not name.endswith("b_O"):
+            weights[name] = torch.cat([weight, weight]) / (2 if name.endswith("W_O") else 1)
+    return weights
+
+
+def blind(weights):
+    """Head 0 of layer 1 looks everywhere alike."""
+    weights["blocks.1.attn.W_Q"][0] = 0
+    weights["blocks.1.attn.b_Q"][0] = 0
+    return weights
+
+
+@cache
+def models():
+    return {
+        "the shipped model": shipped(),
+        "a model with one more head": altered(one_head_more, n_heads=3),
+        "a model with one more layer": altered(one_layer_more, n_layers=4),
+        "a model with one more of both": altered(
+            lambda weights: one_layer_more(one_head_more(weights)), n_layers=4, n_heads=3
+        ),
+        "a model in which the first head writes nothing": altered(partial(mute, head=0)),
+        "a model in which the second head writes nothing": altered(mute),
+        "a model with all heads twice": altered(all_heads_twice, n_heads=4),
+        "a model in which a head looks everywhere": altered(blind),
+    }
+
+
+ASKED = (
+    "the shipped model",
+    "a model with one more of both",
+    "a model in which the first head writes nothing",
+    "a model in which the second head writes nothing",
+    "a model in which a head looks everywhere",
+    "a model with all heads twice",
+)
+
+
+@cache
+def attention(name):
+    return models()[name].run_with_cache(phrases())[1].stack_activation("pattern")
+
+
+def patterns_by_hand(layer=2, batch=4, head=3, period=5):
     """Random attention, so that every mistake shows."""
+    n = 1 + 2 * period
     generator = torch.Generator().manual_seed(1)
-    return torch.rand(2, 4, 3, 11, 11, generator=generator).softmax(-1)
+    return torch.rand(layer, batch, head, n, n, generator=generator).softmax(-1)
 
 
-@points(2)
 def test_the_induction_score_of_each_head(answer, see):
-    see(
-        "induction_scores(random patterns, 5)",
-        lambda: answer.induction_scores(patterns_by_hand(), 5),
-        "layer head",
-    )
-    see(
-        "induction_scores(the model's patterns, 12)",
-        lambda: answer.induction_scores(world()[2], PERIOD),
-        "layer head",
-    )
-
-
-def test_which_heads_they_are(answer, see):
-    def found():
-        scores = answer.induction_scores(world()[2], PERIOD)
-        return (scores > 0.4).nonzero().tolist()
-
-    see("which (layer, head) have a score above 0.4", found)
+    for label, shape in {
+        "random patterns, 5": {},
+        "random patterns of one item and one layer, 3": {"layer": 1, "batch": 1, "period": 3},
+        "random patterns with all axes 3, 1": {"layer": 3, "batch": 3, "head": 3, "period": 1},
+    }.items():
+        patterns, period = patterns_by_hand(**shape), shape.get("period", 5)
+        see(
+            f"induction_scores({label})",
+            lambda p=patterns, n=period: answer.induction_scores(p, n),
+            "layer head",
+            patterns=patterns,
+        )
+    for name in ("the shipped model", "a model with one more head"):
+        see(
+            f"induction_scores(the patterns of {name}, 12)",
+            lambda name=name: answer.induction_scores(attention(name), PERIOD),
+            "layer head",
+        )
 
 
 @points(2)
 def test_what_the_model_can_do_without_them(answer, see):
-    model, tokens, _ = world()
+    def ask(model, *heads, period=PERIOD, batch=4):
+        given = {"model": models()[model], "tokens": phrases(period, batch)}
+        size = f", phrases of {period}, {batch} items" if (period, batch) != (PERIOD, 4) else ""
+        see(
+            f"accuracy_without({list(heads)}), {model}{size}",
+            lambda: answer.accuracy_without(**given, period=period, heads=list(heads)),
+            **given,
+        )
 
-    def without(*heads):
-        return lambda: answer.accuracy_without(model, tokens, PERIOD, list(heads))
+    ship = "the shipped model"
+    for heads in (
+        [(1, 0), (1, 1)], [(0, 0)], [(1, 0)], [(1, 1)], [], [(0, 1), (2, 1)], [(1, 0), (2, 1)],
+        [(1, 0), (1, 1), (2, 1)], [(2, 0)],
+    ):  # fmt: skip
+        ask(ship, *heads)
+    ask(ship, (0, 0), period=5, batch=3)
+    ask(ship, (0, 0), period=8, batch=1)
+    ask(ship, (1, 1), (1, 0), period=8, batch=3)
+    ask("a model with one more head", (1, 1), (1, 2))
+    ask("a model with one more head", (1, 0), (1, 1))
+    ask("a model with one more layer", (2, 0), (2, 1))
+    ask("a model in which the second head writes nothing", (1, 0))
 
-    see("accuracy_without([(1, 0), (1, 1)]), the induction heads", without((1, 0), (1, 1)))
-    see("accuracy_without([(0, 0)]), the previous-token head", without((0, 0)))
-    see("accuracy_without([(1, 0)])", without((1, 0)))
-    see("accuracy_without([])", without())
-    see("accuracy_without([(0, 1), (2, 1)])", without((0, 1), (2, 1)))
-    see("accuracy_without([(0, 1), (1, 0)])", without((0, 1), (1, 0)))
+    def twice():
+        model = models()[ship]
+        answer.accuracy_without(model, phrases(), PERIOD, [(1, 0), (1, 1)])
+        return answer.accuracy_without(model, phrases(), PERIOD, [])
+
+    see("accuracy_without([]) after accuracy_without([(1, 0), (1, 1)])", twice)
+    see(
+        "accuracy_without([(1, 0)]) of tokens that the model does not have",
+        lambda: answer.accuracy_without(models()[ship], phrases() + 1000, PERIOD, [(1, 0)]),
+        model=models()[ship],
+    )
 
 
-def test_the_model_is_left_as_it_was(answer, see):
-    model, tokens, _ = world()
-    answer.accuracy_without(model, tokens, PERIOD, [(1, 0)])
-    see("hooks left behind", lambda: sum(len(p.fwd_hooks) for p in model.hook_points()))
+@points(4)
+def test_which_heads_do_it_and_which_stand_in(answer, see):
+    for name in ASKED:
+        given = {"model": models()[name], "tokens": phrases()}
+
+        kept = []
+
+        def found(which, given=given, kept=kept):
+            if not kept:  # it takes some runs: ask once
+                kept.append(answer.finding(**given, period=PERIOD))
+            heads, pairs = kept[0]
+            return list((heads, pairs)[which])
+
+        see(f"heads, pairs = finding(..) of {name}: heads", lambda f=found: f(0), **given)
+        see(f"heads, pairs = finding(..) of {name}: pairs", lambda f=found: f(1), **given)

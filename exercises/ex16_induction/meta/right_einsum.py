@@ -29,3 +29,17 @@ def accuracy_without(model, tokens, period, heads):
         for point, ticket in tickets:
             point.detach(ticket)
     return (guess[:, period + 1 : -1] == tokens[:, period + 2 :]).float().mean().item()
+
+
+def finding(model, tokens, period):
+    with torch.no_grad():
+        _, cache = model.run_with_cache(tokens)
+    table = induction_scores(cache.stack_activation("pattern"), period)
+    heads = sorted((int(layer), int(head)) for layer, head in torch.argwhere(table > 0.4))
+    pairs = []
+    for a in heads:
+        for b in heads:
+            without = [accuracy_without(model, tokens, period, gone) for gone in ([a], [b], [a, b])]
+            if a < b and without[0] > 0.75 and without[1] > 0.75 and without[2] < 0.5:
+                pairs.append([a, b])
+    return [heads, pairs]

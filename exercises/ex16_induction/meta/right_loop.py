@@ -1,4 +1,4 @@
-"""Loops over everything."""
+"""Loops over everything, and means of a clean run."""
 
 
 def induction_scores(patterns, period):
@@ -9,10 +9,12 @@ def induction_scores(patterns, period):
 
 
 def accuracy_without(model, tokens, period, heads):
+    _, clean = model.run_with_cache(tokens)
+
     def make(head):
         def hook(z, hook):
             new = z.clone()
-            new[:, :, head, :] = z[:, :, head, :].mean(dim=0, keepdim=True)
+            new[:, :, head, :] = clean[hook.name][:, :, head, :].mean(dim=0, keepdim=True)
             return new
 
         return hook
@@ -24,3 +26,18 @@ def accuracy_without(model, tokens, period, heads):
         right += int((logits[:, position].argmax(-1) == tokens[:, position + 1]).sum())
         total += len(tokens)
     return right / total
+
+
+def finding(model, tokens, period):
+    _, cache = model.run_with_cache(tokens)
+    scores = induction_scores(cache.stack_activation("pattern"), period)
+    heads = [
+        (layer, head)
+        for layer, row in enumerate(scores.tolist())
+        for head, score in enumerate(row)
+        if score > 0.4
+    ]
+    fine = [one for one in heads if accuracy_without(model, tokens, period, [one]) > 0.75]
+    both = {(a, b): accuracy_without(model, tokens, period, [a, b])
+            for a in fine for b in fine if a < b}  # fmt: skip
+    return heads, [pair for pair, accuracy in both.items() if accuracy < 0.5]

@@ -1,5 +1,7 @@
 """The reference solution."""
 
+from itertools import combinations
+
 import torch
 
 
@@ -9,6 +11,8 @@ def induction_scores(patterns, period):
 
 
 def accuracy_without(model, tokens, period, heads):
+    names = [f"blocks.{layer}.attn.hook_z" for layer in {layer for layer, _ in heads}]
+
     def ablate(z, hook):
         z = z.clone()
         for layer, head in heads:
@@ -16,7 +20,22 @@ def accuracy_without(model, tokens, period, heads):
                 z[:, :, head] = z[:, :, head].mean(0)
         return z
 
-    names = [f"blocks.{layer}.attn.hook_z" for layer in {layer for layer, _ in heads}]
     with model.hooks([(name, ablate) for name in names]):
         predicted = model(tokens)[:, period + 1 : -1].argmax(-1)
     return (predicted == tokens[:, period + 2 :]).float().mean().item()
+
+
+def finding(model, tokens, period):
+    _, cache = model.run_with_cache(tokens)
+    scores = induction_scores(cache.stack_activation("pattern"), period)
+    heads = [tuple(place) for place in (scores > 0.4).nonzero().tolist()]
+
+    def accuracy(*without):
+        return accuracy_without(model, tokens, period, list(without))
+
+    pairs = [
+        (one, two)
+        for one, two in combinations(heads, 2)
+        if accuracy(one) > 0.75 and accuracy(two) > 0.75 and accuracy(one, two) < 0.5
+    ]
+    return heads, pairs
