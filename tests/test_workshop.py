@@ -671,11 +671,11 @@ from contextlib import ExitStack, contextmanager
 
 @contextmanager
 def attached(point, hook):
-    ticket = point.attach(hook, "fwd", False, False)
+    handle = point.attach(hook, "fwd", False, False)
     try:
         yield
     finally:
-        point.detach(ticket)
+        point.detach(handle)
 
 @contextmanager
 def hooks(model, fwd_hooks):

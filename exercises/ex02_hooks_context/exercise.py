@@ -14,8 +14,8 @@ says why. Please write a context manager that puts hooks on for the length of a 
     >>> with hooks(model, [("hook_middle", zero)]) as hooked:
     ...     hooked(x)
 
-You have `model.hook_dict[name]`, and on each hook point `ticket = point.attach(hook, "fwd", False,
-False)` and `point.detach(ticket)`. A class with `__enter__` and `__exit__` is as good as
+You have `model.hook_dict[name]`, and on each hook point `handle = point.attach(hook, "fwd", False,
+False)` and `point.detach(handle)`. A class with `__enter__` and `__exit__` is as good as
 `contextlib.contextmanager`.
 
 You may use all of minicache, but not its own `hooks`.

@@ -155,7 +155,7 @@ class HookPoint(nn.Module):
         prepend: bool,
         block: object | None = None,
     ) -> Attached:
-        """`add_hook`, and the ticket with which `detach` takes this hook off again."""
+        """`add_hook`, and the handle with which `detach` takes this hook off again."""
         check_hook(hook, dir)
         hooks = self.fwd_hooks if dir == "fwd" else self.bwd_hooks
         attached = Attached(hook, is_permanent, block)

@@ -149,7 +149,7 @@ class HookedRootModule(nn.Module):
             for point, hook, dir in plan:
                 attached.append((point, point.attach(hook, dir, False, False, block), dir))
             yield self
-            backward = [ticket.was_called for _, ticket, dir in attached if dir == "bwd"]
+            backward = [handle.was_called for _, handle, dir in attached if dir == "bwd"]
             if reset_hooks_end and backward and not any(backward):
                 logger.warning(
                     "This takes its backward hooks off, and no gradient has come through any of "
@@ -159,11 +159,11 @@ class HookedRootModule(nn.Module):
         finally:
             # Not a reset to what was before: another block may have been left in between.
             OPEN_BLOCKS.set(OPEN_BLOCKS.get() - {block})
-            for point, ticket, _ in attached:
+            for point, handle, _ in attached:
                 if reset_hooks_end:
-                    point.detach(ticket)
+                    point.detach(handle)
                 else:
-                    ticket.block = None
+                    handle.block = None
             if clear_contexts:
                 for point in self.hook_points():
                     point.ctx.clear()

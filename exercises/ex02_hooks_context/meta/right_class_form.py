@@ -11,5 +11,5 @@ class hooks:
         return self.model
 
     def __exit__(self, *exception):
-        for point, ticket in self.on:
-            point.detach(ticket)
+        for point, handle in self.on:
+            point.detach(handle)

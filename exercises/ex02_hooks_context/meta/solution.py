@@ -10,11 +10,11 @@ def hooks(model, fwd_hooks):
         if name not in model.hook_dict:
             raise KeyError(f"no hook point {name!r}; there are {list(model.hook_dict)}")
         points.append((model.hook_dict[name], hook))
-    tickets = []
+    handles = []
     try:
         for point, hook in points:
-            tickets.append((point, point.attach(hook, "fwd", False, False)))
+            handles.append((point, point.attach(hook, "fwd", False, False)))
         yield model
     finally:
-        for point, ticket in tickets:
-            point.detach(ticket)
+        for point, handle in handles:
+            point.detach(handle)

@@ -6,10 +6,10 @@ CHECK = """        if name not in model.hook_dict:
             raise KeyError(f"no hook point {name!r}; there are {list(model.hook_dict)}")
 """
 ATTACH = """        for point, hook in points:
-            tickets.append((point, point.attach(hook, "fwd", False, False)))
+            handles.append((point, point.attach(hook, "fwd", False, False)))
 """
-DETACH = """        for point, ticket in tickets:
-            point.detach(ticket)
+DETACH = """        for point, handle in handles:
+            point.detach(handle)
 """
 
 EDITS = [
@@ -34,7 +34,7 @@ EDITS = [
         "never_off",
         {DETACH: "        pass\n"},
         "The hooks are still on after the block, however it ended. Take each off with "
-        "`point.detach(ticket)`.",
+        "`point.detach(handle)`.",
     ),
     Edit(
         "swallows",
@@ -46,25 +46,25 @@ EDITS = [
         "takes_all",
         {DETACH: "        model.reset_hooks(including_permanent=True)\n"},
         "You take off hooks that are not yours: permanent ones, and those that the user added. "
-        "Remember what you attached (the ticket), and take off only that.",
+        "Remember what you attached (the handle), and take off only that.",
     ),
     Edit(
         "takes_temporary",
         {DETACH: "        model.reset_hooks()\n"},
         "Permanent hooks survive your block, but a hook that the user had added in the ordinary way "
-        "is gone after it. Take off by ticket, and not with `reset_hooks` or `remove_hooks`.",
+        "is gone after it. Take off by handle, and not with `reset_hooks` or `remove_hooks`.",
     ),
     Edit(
         "takes_all_at_its_points",
         {DETACH: "        for point, _ in points:\n            point.remove_hooks()\n"},
-        "At the points that you used, hooks of somebody else go as well. Take off by ticket, and "
+        "At the points that you used, hooks of somebody else go as well. Take off by handle, and "
         "not with `remove_hooks`.",
     ),
     Edit(
         "clears_its_points",
         {DETACH: "        for point, _ in points:\n            point.fwd_hooks.clear()\n"},
         "At the points that you used, all hooks go, permanent ones as well. Take off only what you "
-        "attached, by its ticket.",
+        "attached, by its handle.",
     ),
     Edit(
         "by_function",
@@ -73,7 +73,7 @@ EDITS = [
             "[a for a in point.fwd_hooks if a.user_hook is not hook]\n"
         },
         "You find your hook again by comparing functions. When the same function was attached "
-        "before, that one goes as well. The ticket from `attach` tells the two apart.",
+        "before, that one goes as well. The handle from `attach` tells the two apart.",
     ),
     Edit(
         "newest_off",
@@ -81,21 +81,21 @@ EDITS = [
             DETACH: "        for point, _ in points:\n            if point.fwd_hooks:\n                point.fwd_hooks.pop()\n"
         },
         "The newest hook of each point comes off, whoever attached it. A hook that was added inside "
-        "the block goes in the place of yours. Take off by ticket.",
+        "the block goes in the place of yours. Take off by handle.",
     ),
     Edit(
         "back_to_what_was",
         {
-            "    tickets = []\n": "    tickets = []\n    before = [(p, list(p.fwd_hooks)) for p in model.hook_dict.values()]\n",
+            "    handles = []\n": "    handles = []\n    before = [(p, list(p.fwd_hooks)) for p in model.hook_dict.values()]\n",
             DETACH: "        for point, hooks_ in before:\n            point.fwd_hooks[:] = hooks_\n",
         },
         "The points get back the hooks that they had before the block. So a hook that somebody else "
-        "added or took off inside it is undone too. Take off exactly yours, by ticket.",
+        "added or took off inside it is undone too. Take off exactly yours, by handle.",
     ),
     Edit(
         "back_to_what_was_at_its_points",
         {
-            "    tickets = []\n": "    tickets = []\n    before = [(p, list(p.fwd_hooks)) for p, _ in points]\n",
+            "    handles = []\n": "    handles = []\n    before = [(p, list(p.fwd_hooks)) for p, _ in points]\n",
             DETACH: "        for point, hooks_ in before:\n            point.fwd_hooks[:] = hooks_\n",
         },
         "The points that you used get back the hooks that they had before the block. So a hook that "
@@ -127,22 +127,22 @@ def _hooks("""
     Edit(
         "one_list_for_all",
         {
-            "@contextmanager\n": "_tickets = []\n\n\n@contextmanager\n",
-            "    tickets = []\n": "    tickets = _tickets\n",
-            DETACH: "        while tickets:\n            point, ticket = tickets.pop()\n            point.detach(ticket)\n",
+            "@contextmanager\n": "_handles = []\n\n\n@contextmanager\n",
+            "    handles = []\n": "    handles = _handles\n",
+            DETACH: "        while handles:\n            point, handle = handles.pop()\n            point.detach(handle)\n",
         },
-        "All blocks share one list of tickets, so the end of an inner block takes off the hooks of "
+        "All blocks share one list of handles, so the end of an inner block takes off the hooks of "
         "the outer one as well. Each block needs a list of its own.",
     ),
     Edit(
         "first_only_off",
-        {"in tickets:\n": "in tickets[:1]:\n"},
-        "Only the first of your hooks comes off. Every ticket has to be detached.",
+        {"in handles:\n": "in handles[:1]:\n"},
+        "Only the first of your hooks comes off. Every handle has to be detached.",
     ),
     Edit(
         "last_only_off",
-        {"in tickets:\n": "in tickets[-1:]:\n"},
-        "Only the last of your hooks comes off. Keep a list of tickets, and detach every one.",
+        {"in handles:\n": "in handles[-1:]:\n"},
+        "Only the last of your hooks comes off. Keep a list of handles, and detach every one.",
     ),
     Edit(
         "half_added",
@@ -218,25 +218,25 @@ EDITS += [
     Edit(
         "reads_the_list_again",
         {
-            DETACH: "        for (name, _), (_, ticket) in zip(fwd_hooks, tickets):\n            model.hook_dict[name].detach(ticket)\n"
+            DETACH: "        for (name, _), (_, handle) in zip(fwd_hooks, handles):\n            model.hook_dict[name].detach(handle)\n"
         },
         "What comes off is read from the caller's list when the block ends. If that list has changed "
         "meanwhile, hooks stay on. Remember what you attached.",
     ),
     Edit(
-        "tickets_by_name",
+        "handles_by_name",
         {
-            DETACH: "        for point, ticket in {id(point): (point, ticket) for point, ticket in tickets}.values():\n            point.detach(ticket)\n"
+            DETACH: "        for point, handle in {id(point): (point, handle) for point, handle in handles}.values():\n            point.detach(handle)\n"
         },
-        "Of two hooks on one point only the last comes off: the tickets are kept by name, and there "
+        "Of two hooks on one point only the last comes off: the handles are kept by name, and there "
         "is room for one of each. Keep a list.",
     ),
     Edit(
-        "first_ticket_by_name",
+        "first_handle_by_name",
         {
-            DETACH: "        for point, ticket in {id(point): (point, ticket) for point, ticket in reversed(tickets)}.values():\n            point.detach(ticket)\n"
+            DETACH: "        for point, handle in {id(point): (point, handle) for point, handle in reversed(handles)}.values():\n            point.detach(handle)\n"
         },
-        "Of two hooks on one point only the first comes off. Keep a list of tickets, and detach each.",
+        "Of two hooks on one point only the first comes off. Keep a list of handles, and detach each.",
     ),
     Edit(
         "off_only_after_an_error",
@@ -245,7 +245,7 @@ EDITS += [
     ),
     Edit(
         "reset_first",
-        {"    tickets = []\n": "    model.reset_hooks()\n    tickets = []\n"},
+        {"    handles = []\n": "    model.reset_hooks()\n    handles = []\n"},
         "Hooks that were there are taken off when the block begins. Yours are to be attached beside "
         "them.",
     ),
@@ -275,8 +275,8 @@ EDITS += slips(
 
 # Small changes of the reference that no answer can be told by: the change, and the reason.
 EQUIVALENT = {
-    "finally: -> except BaseException: / raise / else: / for point, ticket in tickets: / "
-    "point.detach(ticket)": "Every way out of the block is one of the two.",
+    "finally: -> except BaseException: / raise / else: / for point, handle in handles: / "
+    "point.detach(handle)": "Every way out of the block is one of the two.",
     "if name not in model.hook_dict: / raise KeyError(f'no hook point {name!r}; there are "
     "{list(model.hook_dict)}') -> ": "The look-up after it raises a KeyError too.",
     "raise KeyError(f'no hook point {name!r}; there are {list(model.hook_dict)}') -> pass": "The "

@@ -10,12 +10,12 @@ def run_with_cache(model, tokens, names_filter=None):
         cache[name] = tensor.data
 
     wanted = filter(names_filter or (lambda name: True), model.hook_dict)
-    tickets = []
+    handles = []
     try:
         for name in wanted:
             point = model.hook_dict[name]
-            tickets.append((point, point.attach(partial(keep, name), "fwd", False, False)))
+            handles.append((point, point.attach(partial(keep, name), "fwd", False, False)))
         return model(tokens), cache
     finally:
-        for point, ticket in tickets:
-            point.detach(ticket)
+        for point, handle in handles:
+            point.detach(handle)

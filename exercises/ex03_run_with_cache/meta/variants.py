@@ -67,12 +67,12 @@ EDITS = [
         "before_the_others",
         {
             HOOKS: """    on = [model.hook_dict[name] for name in names]
-    tickets = [point.attach(keep, "fwd", False, True) for point in on]
+    handles = [point.attach(keep, "fwd", False, True) for point in on]
     try:
         logits = model(tokens)
     finally:
-        for point, ticket in zip(on, tickets):
-            point.detach(ticket)
+        for point, handle in zip(on, handles):
+            point.detach(handle)
 """
         },
         "The cache holds what came before the user's hooks changed it. Hooks run in the order added: "
@@ -102,10 +102,10 @@ EDITS = [
         "left_on_after_a_failure",
         {
             HOOKS: """    on = [model.hook_dict[name] for name in names]
-    tickets = [point.attach(keep, "fwd", False, False) for point in on]
+    handles = [point.attach(keep, "fwd", False, False) for point in on]
     logits = model(tokens)
-    for point, ticket in zip(on, tickets):
-        point.detach(ticket)
+    for point, handle in zip(on, handles):
+        point.detach(handle)
 """
         },
         "Your hooks come off after a run that ends well, and not after one that raises. "
@@ -115,15 +115,15 @@ EDITS = [
         "left_on_after_an_interrupt",
         {
             HOOKS: """    on = [model.hook_dict[name] for name in names]
-    tickets = [point.attach(keep, "fwd", False, False) for point in on]
+    handles = [point.attach(keep, "fwd", False, False) for point in on]
     try:
         logits = model(tokens)
     except Exception:
-        for point, ticket in zip(on, tickets):
-            point.detach(ticket)
+        for point, handle in zip(on, handles):
+            point.detach(handle)
         raise
-    for point, ticket in zip(on, tickets):
-        point.detach(ticket)
+    for point, handle in zip(on, handles):
+        point.detach(handle)
 """
         },
         "Your hooks stay on after a KeyboardInterrupt, which is no Exception. `with "

@@ -13,7 +13,7 @@ def induction_scores(patterns, period):
 
 
 def accuracy_without(model, tokens, period, heads):
-    tickets = []
+    handles = []
     for layer, head in heads:
         point = model.blocks[layer].attn.hook_z
 
@@ -22,12 +22,12 @@ def accuracy_without(model, tokens, period, heads):
             z[:, :, head] = z[:, :, head].sum(0) / len(z)
             return z
 
-        tickets.append((point, point.attach(flatten, "fwd", False, False)))
+        handles.append((point, point.attach(flatten, "fwd", False, False)))
     try:
         guess = model(tokens).argmax(-1)
     finally:
-        for point, ticket in tickets:
-            point.detach(ticket)
+        for point, handle in handles:
+            point.detach(handle)
     return (guess[:, period + 1 : -1] == tokens[:, period + 2 :]).float().mean().item()
 
 

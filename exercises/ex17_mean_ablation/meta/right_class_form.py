@@ -1,4 +1,4 @@
-"""A class, tickets, and a mask of heads."""
+"""A class, handles, and a mask of heads."""
 
 import torch
 
@@ -8,7 +8,7 @@ class ablate_heads:
         self.model, self.heads, self.reference = model, heads, reference
 
     def __enter__(self):
-        self.tickets, means = [], {}
+        self.handles, means = [], {}
         points = {layer: self.model.blocks[layer].attn.hook_z for layer, _ in self.heads}
         with self.model.hooks(
             [(p.name, lambda z, hook: means.update({hook.name: z})) for p in points.values()]
@@ -23,12 +23,12 @@ class ablate_heads:
             def replace(z, hook, mask=mask, mean=means[point.name].mean(0, keepdim=True)):
                 return torch.where(mask, mean, z)
 
-            self.tickets.append((point, point.attach(replace, "fwd", False, False)))
+            self.handles.append((point, point.attach(replace, "fwd", False, False)))
         return self.model
 
     def __exit__(self, *error):
-        for point, ticket in self.tickets:
-            point.detach(ticket)
+        for point, handle in self.handles:
+            point.detach(handle)
 
 
 def measure_effects(model, tokens, reference, metric):

@@ -129,13 +129,13 @@ EDITS = [
     Edit(
         "left_on_after_an_exception",
         {
-            LAST: """    tickets = [
+            LAST: """    handles = [
         (model.hook_dict[name], model.hook_dict[name].attach(replace, "fwd", False, False))
         for name in picked
     ]
     yield model
-    for point, ticket in tickets:
-        point.detach(ticket)
+    for point, handle in handles:
+        point.detach(handle)
 """
         },
         "The hooks come off at the end of the block, but not when the block raises. What stands "
@@ -144,19 +144,19 @@ EDITS = [
     Edit(
         "left_on_after_an_interrupt",
         {
-            LAST: """    tickets = [
+            LAST: """    handles = [
         (model.hook_dict[name], model.hook_dict[name].attach(replace, "fwd", False, False))
         for name in picked
     ]
     try:
         yield model
     except Exception:
-        for point, ticket in tickets:
-            point.detach(ticket)
+        for point, handle in handles:
+            point.detach(handle)
         raise
     else:
-        for point, ticket in tickets:
-            point.detach(ticket)
+        for point, handle in handles:
+            point.detach(handle)
 """
         },
         "The hooks come off after an Exception, and not after a KeyboardInterrupt, which is none. A "
@@ -174,7 +174,7 @@ EDITS = [
 """
         },
         "`reset_hooks` takes off the hooks of others too. Take off yours, by `model.hooks(..)` or by "
-        "the ticket that `attach` gave.",
+        "the handle that `attach` gave.",
     ),
     Edit(
         "effect_of_the_wrong_sign",

@@ -148,10 +148,10 @@ EDITS = [
         "left_on_when_the_metric_raises",
         {
             RUN: """            points = [(model.hook_dict[name], hook) for name, hook in hooks]
-            tickets = [(point, point.attach(hook, "fwd", False, False)) for point, hook in points]
+            handles = [(point, point.attach(hook, "fwd", False, False)) for point, hook in points]
             patched = metric(model(corrupted_tokens))
-            for point, ticket in tickets:
-                point.detach(ticket)
+            for point, handle in handles:
+                point.detach(handle)
 """
         },
         "Where the metric raises, a hook stays on the model. `run_with_hooks` is done with its hooks "

@@ -6,19 +6,19 @@ import torch
 def patch_input(model, tokens, source, which, layer, head):
     point = model.hook_dict[f"blocks.{layer}.attn.hook_{which}"]
     kept = []
-    ticket = point.attach(lambda activation, hook: kept.append(activation), "fwd", False, False)
+    handle = point.attach(lambda activation, hook: kept.append(activation), "fwd", False, False)
     try:
         model(source)
     finally:
-        point.detach(ticket)
+        point.detach(handle)
     mask = (torch.arange(model.cfg.n_heads) == head)[:, None]
-    ticket = point.attach(
+    handle = point.attach(
         lambda activation, hook: torch.where(mask, kept[0], activation), "fwd", False, False
     )
     try:
         return model(tokens)
     finally:
-        point.detach(ticket)
+        point.detach(handle)
 
 
 def measure_inputs(model, clean, corrupted, metric, layer, head):
