@@ -14,15 +14,18 @@ import pytest
 from exercises.commands.record import edits_of, make_record
 from exercises.grader.bank import exercises_in, grade
 from exercises.grader.child import watch
+from exercises.grader.look import observe
 from exercises.grader.report import feedback, hints
 from exercises.grader.variants import (
     LOCAL,
+    diagnose,
     edited,
     faults,
     places,
     read_sights,
     sights,
     signature,
+    write_sights,
 )
 
 EXERCISES = exercises_in()
@@ -188,6 +191,23 @@ def test_records_are_small_and_tell_no_line_of_a_reference():
         told, task = file.read_text("utf-8"), exercise.stub.read_text("utf-8")
         for line in map(str.strip, source(exercise).splitlines()):
             assert len(line) < 20 or line in task or line not in told
+
+
+def test_what_fails_where_the_answer_is_right_is_not_its_cause():
+    """Of one check alone a cause is taken from an edit that fails nowhere before it."""
+
+    def seen(*numbers):
+        shown = [observe(lambda it=it: it, "", __file__) for it in numbers]
+        return {"test_one": {"a": shown[0]}, "test_two": {"b": shown[1], "c": shown[2]},
+                "test_three": {"d": shown[3]}}  # fmt: skip
+
+    right = seen(1.0, 2.0, 3.0, 4.0)
+    wrong = {"from the start": seen(2.0, 4.0, 6.0, 4.0), "later": seen(1.0, 5.0, 7.0, 4.0)}
+    edits = {name: {"cause": name, "seen": write_sights(sights(right, one))}
+             for name, one in wrong.items()}  # fmt: skip
+    record = {"shown": right, "edits": edits, "pairs": []}
+    assert diagnose(record, seen(1.0, 4.0, 6.0, 9.0)) == {}
+    assert list(diagnose(record, seen(1.0, 5.0, 7.0, 9.0))) == ["later"]
 
 
 TRIPLES = [

@@ -19,9 +19,9 @@ def numbered(shape, seed=0):
     return torch.randn(tuple(shape), generator=generator) + 3
 
 
-def told(came, wanted, axes="", changed=()):
-    seen = observe(lambda: came, axes, __file__)
-    return relation({**seen, "changed": list(changed)}, observe(lambda: wanted, axes, __file__))
+def told(came, wanted, axes="", changed=(), beside=()):
+    seen, *others = (observe(lambda it=it: it, axes, __file__) for it in (came, wanted, *beside))
+    return relation({**seen, "changed": list(changed)}, others[0], others[1:])
 
 
 def raised(error):
@@ -127,6 +127,7 @@ def test_nothing_is_said_of_numbers_that_could_come_from_anything():
     assert told(torch.zeros(9000), torch.ones(9000)) == ""
     assert told(torch.ones(3), torch.tensor([1.0, torch.inf, 2.0])) == ""
     assert told(torch.zeros(0), numbered([2])) == ""
+    assert told(torch.tensor([1.0, 1.0]), torch.tensor([2.0, 1.0])) == ""
 
 
 def test_nans_are_named():
@@ -171,6 +172,11 @@ def test_plain_values_are_compared_by_what_they_hold(came, wanted, words):
     found = told(came, wanted)
     assert words in found
     assert bool(found) == bool(words)
+
+
+def test_none_says_nothing_where_it_is_an_answer():
+    assert "without `return`" in told(None, "k", beside=["q", "v"])
+    assert told(None, "k", beside=["q", None]) == ""
 
 
 def test_an_exception_that_is_asked_for_is_told_from_others_and_from_none():

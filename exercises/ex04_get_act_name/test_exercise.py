@@ -14,7 +14,6 @@ def ask(answer, see, *address):
     see(f"get_act_name({words})", lambda: answer.get_act_name(*address))
 
 
-@points(2)
 def test_it_expands_the_names_of_a_block(answer, see):
     for name, layer in (("q", 3), ("pre", 3), ("resid_mid", 12), ("z", 0), ("mlp_out", 0)):
         ask(answer, see, name, layer)
@@ -24,7 +23,6 @@ def test_it_expands_the_names_of_a_block(answer, see):
                 ask(answer, see, name, layer)
 
 
-@points(2)
 def test_the_whole_model_and_layernorms(answer, see):
     for name in ("embed", "pos_embed", "scale", "normalized"):
         ask(answer, see, name)
@@ -56,7 +54,7 @@ def test_full_names_and_aliases(answer, see):
     )
 
 
-@points(3)
+@points(4)
 def test_what_names_nothing_raises(answer, see):
     for address in (
         ("kew", 3), ("kew",), ("kew", 0), ("", 1), ("Q", 1), ("resid", 1), ("attn_score", 2),

@@ -33,7 +33,6 @@ def ask(answer, see, world, address):
     )
 
 
-@points(2)
 def test_a_name_and_a_layer_find_an_activation(answer, see):
     for world, addresses in {
         "3 layers": [("q", 1), ("q", 0), ("q", 2), ("q", -1), ("q", -2), ("q", -3), "hook_embed",
@@ -71,7 +70,7 @@ def test_what_is_not_there_and_what_is_no_address(answer, see):
         ask(answer, see, "1 layer", address)
 
 
-@points(2)
+@points(3)
 def test_in_agrees_with_square_brackets(answer, see):
     good = ("hook_embed", "blocks.0.hook_q", ("q", 0), ("q", 1), ("q", -1), ("q", -3))
     bad = (("q", 3), ("q", -4), "hook_embd", "q", "qk", *ABSENT, ["q"])

@@ -3,9 +3,9 @@
 A block reads the residual stream and adds to it. You do not know what is inside, and need not: the
 additions say what it wrote.
 
-`find_writes(block, stream)` calls `block(stream)` and gives a list: what was written to the stream,
-in the order of the additions. `block` is any function from a tensor [batch, pos, d_model] to the
-stream behind the block. `stream` plus all writes is what it returns.
+`find_writes(block, stream)` runs `block` on the values of `stream`, and gives a list: what was
+written to the stream, in the order of the additions. `block` is any function from a tensor
+[batch, pos, d_model] to the stream behind the block. `stream` plus all writes is what it returns.
 
 - At first the stream is the tensor that the block is given. When something is added to it, that is
   a write, and from then on the sum is the stream; what was the stream before is not any more.
@@ -19,8 +19,8 @@ stream behind the block. `stream` plus all writes is what it returns.
 - The stream may change its form: what a function of `SAME` makes of it is the stream as well, until
   the next addition. Every write comes back as [batch, pos, d_model], in whatever form it was added.
   A bias [d_model] and a number are repeated.
-- If the block returns something else than the stream (it was scaled or normalised, or was the
-  operand that alpha multiplies), no list of writes is true: raise a ValueError.
+- If the block returns another tensor than the stream, whatever its values, raise a ValueError. The
+  stream was scaled or normalised then, or was the operand that alpha multiplies.
 
     >>> find_writes(lambda x: x + 2 * x.mean(), stream)   # one write, [batch, pos, d_model]
 

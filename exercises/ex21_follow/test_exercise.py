@@ -93,7 +93,6 @@ def three(w):
     return block
 
 
-@points(2)
 def test_the_writes_of_ordinary_blocks(answer, see):
     for size in SIZES:
         w = world(size)
@@ -108,6 +107,7 @@ def test_the_writes_of_ordinary_blocks(answer, see):
         "x + attn(x) + mlp(x)": lambda x: x + w.attn(x) + w.mlp(x),
         "x + 0.22 * attn(x)": lambda x: x + 0.22 * w.attn(x),
         "three parts with a norm behind each": three(w),
+        "x + x": lambda x: x + x,
         "nothing": lambda x: x,
     }
     see_blocks(answer, see, blocks)
@@ -147,7 +147,6 @@ def reused_buffer(w):
     return block
 
 
-@points(2)
 def test_other_ways_to_add(answer, see):
     w = world()
     blocks = {
@@ -277,12 +276,13 @@ def modes_on():
     return torch._C._len_torch_function_stack()
 
 
-@points(2)
+@points(4)
 def test_what_is_no_sum_is_refused(answer, see):
     w = world()
     blocks = {
         "norm(x + attn(x))": lambda x: w.norm(x + w.attn(x)),
         "2 * (x + attn(x))": lambda x: 2 * (x + w.attn(x)),
+        "1.0 * (x + attn(x))": lambda x: 1.0 * (x + w.attn(x)),
         "torch.add(w, x, alpha=2)": lambda x: torch.add(w.attn(x), x, alpha=2),
         "attn(x)": w.attn,
         "x + attn(x), and returns x": lambda x: [x, x + w.attn(x)][0],

@@ -246,7 +246,7 @@ def _judged(exercise: Exercise, record: dict[str, Any], sighting: Sighting) -> R
         set_up=came.get("set_up", ""),
         problem=problem,
         causes=tuple(causes),
-        relation="" if causes else relation(came, wanted),
+        relation="" if causes else relation(came, wanted, expected[check].values()),
         others=tuple(one for one in failing if one != check),
         printed=sighting.printed.get(check, ""),
         notes=notes,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import permutations
 from typing import Any
 
@@ -25,15 +25,19 @@ SHORT = 8  # entries that are listed
 IN_PLACE = "`+=`, writing to an index and methods that end in `_` change the tensor that was given."
 
 
-def relation(came: Observation, wanted: Observation) -> str:
-    """What the one is of the other, in a sentence or two. Empty if it is nothing that is known."""
+def relation(came: Observation, wanted: Observation, beside: Iterable[Observation] = ()) -> str:
+    """What the one is of the other, in a sentence or two. Empty if it is nothing that is known.
+
+    `beside` is what is asked for elsewhere in the same check.
+    """
     changed = came.get("changed", [])
     if not differs({**came, "changed": []}, wanted):
         found = ""
     elif came["kind"] == wanted["kind"] == "tensor":
         found = _of_tensors(came, wanted)
     elif wanted["kind"] == "plain":
-        found = _of_plain(came, wanted["value"])
+        answers = [each["value"] for each in beside if each["kind"] == "plain"]
+        found = _of_plain(came, wanted["value"], None in answers)
     elif wanted["kind"] == "raised":
         found = _of_exceptions(came, wanted["builtin"])
     else:
@@ -50,7 +54,10 @@ def _of_tensors(came: Observation, wanted: Observation) -> str:
     if two.unique().numel() < 2 or not two.isfinite().all():  # nothing can be told by such
         return ""
     if one.isnan().any():
-        return "There are NaNs: somewhere 0 is divided by 0, or infinity is taken from itself."
+        return (
+            "There are NaNs: somewhere 0 is divided by 0, or infinity is taken from itself or "
+            "multiplied by 0."
+        )
     names = [f"`{name}`" if name else f"axis {i}" for i, name in enumerate(wanted["axes"])]
     if not names:
         return ""
@@ -133,6 +140,8 @@ def _same_shape(one: Tensor, two: Tensor, names: list[str]) -> Iterator[str]:
         by = f" (1 / {parts})" if parts > 1 and abs(fit * parts - 1) < 1e-3 else ""
         yield f"Every number is {fit:.4g}{by} times what is asked for."
     yield from _other_order_of_axes(one, two, names)
+    if two.numel() < 3:  # two numbers are soon alike
+        return
     for axis, name in enumerate(names):
         if two.shape[axis] > 1:
             yield from _along(one.movedim(axis, 0), two.movedim(axis, 0), name)
@@ -174,7 +183,7 @@ def _other_order_of_axes(one: Tensor, two: Tensor, names: list[str]) -> Iterator
             yield f"The numbers are right, and the axes are in another order: [{axes}]."
 
 
-def _of_plain(came: Observation, wanted: Any) -> str:
+def _of_plain(came: Observation, wanted: Any, none_is_an_answer: bool) -> str:
     if came["kind"] == "tensor" and came["shape"] == [] and isinstance(wanted, int | float):
         if came["values"] is not None and abs(float(numbers(came)[0]) - wanted) < 1e-4:
             return "A tensor with one number came, and a Python number is asked for: `.item()`."
@@ -182,6 +191,8 @@ def _of_plain(came: Observation, wanted: Any) -> str:
     if came["kind"] != "plain":
         return ""
     value = came["value"]
+    if value is None and none_is_an_answer:
+        return ""
     if value is None:
         return "None came. It is what a function gives that ends without `return`."
     match value, wanted:
@@ -198,7 +209,10 @@ def _of_plain(came: Observation, wanted: Any) -> str:
 
 def _of_exceptions(came: Observation, wanted: str) -> str:
     if came["kind"] != "raised":
-        return f"Nothing was raised: it was answered as though it fitted. Raise {wanted}."
+        return (
+            f"Nothing was raised: it was answered as though it fitted. Raise {wanted}, or let it "
+            "go on where something that you call raises it."
+        )
     if came["builtin"] == "AssertionError":
         return (
             f"An `assert` refuses it. That is an AssertionError, and under `python -O` it is gone. "

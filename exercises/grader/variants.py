@@ -253,23 +253,24 @@ def diagnose(record: Mapping[str, Any], seen: Seen) -> dict[str, list[int]]:
         first = [number for number in shown if checks[number] == checks[min(shown)]]
         explains = {name: [n for n in known[name] if n in first] for name in most}
         if set(first) - set().union(*explains.values()):
-            explains = _of_one_check(known, shown, first)
+            until = max(n for n, check in enumerate(checks) if check == checks[first[0]])
+            explains = _of_one_check(known, shown, first, until)
     return {record["edits"][name]["cause"]: at for name, at in explains.items() if at}
 
 
 def _of_one_check(
-    known: Mapping[str, Mapping[int, str]], shown: Mapping[int, str], first: list[int]
+    known: Mapping[str, Mapping[int, str]], shown: Mapping[int, str], first: list[int], until: int
 ) -> dict[str, list[int]]:
-    """The one edit that shows in the first failing check all that the answer shows there.
+    """The one edit that shows, until the end of the first failing check, all that the answer shows.
 
     It goes on otherwise in a later check, so this needs more: several values, and no other edit
-    that shows the same.
+    that shows the same. An edit that misbehaves where the answer is right explains nothing.
     """
     found = [
         name
         for name, at in known.items()
         if not name.startswith(LOCAL)
-        and [number for number in at if number in first] == first
+        and [number for number in at if number <= until] == first
         and all(_alike(at[number], shown[number]) for number in first)
     ]
     values = [shown[number] for number in first]

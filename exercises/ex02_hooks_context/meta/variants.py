@@ -188,6 +188,12 @@ def _hooks("""
         "The hooks run before those that were there, or in the wrong order. The last argument of "
         "`attach` puts a hook in front; it is False here.",
     ),
+    Edit(
+        "swallows_what_is_an_exception",
+        {"    finally:\n": "    except Exception:\n        pass\n    finally:\n"},
+        "An Exception of the block disappears, and the caller believes that all went well. An `except` "
+        "without `raise` swallows it. Let it go on: a `finally` alone takes the hooks off.",
+    ),
 ]
 
 EDITS += [

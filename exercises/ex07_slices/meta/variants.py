@@ -253,6 +253,15 @@ EDITS += [
         "as in a slice of a list.",
     ),
     Edit(
+        "narrow",
+        {
+            SLICE: "start, stop = what[0] or 0, tensor.shape[dim] if what[1] is None else what[1]\n"
+            "        return tensor.narrow(dim, start, stop - start)"
+        },
+        "`narrow` takes a start and a length, and no numbers that count from the end or lie beyond the "
+        "axis. `slice(*what)` knows them.",
+    ),
+    Edit(
         "range_of_the_pair",
         {
             SLICE: "key[dim] = torch.arange(what[0] or 0, tensor.shape[dim] if what[1] is None else what[1])"

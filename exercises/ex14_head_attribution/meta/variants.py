@@ -109,6 +109,12 @@ EDITS = [
         "it like everything that was written to the stream.",
     ),
     Edit(
+        "bias_not_centred",
+        {"(carried @ b_O": "((directions * weight) @ b_O"},
+        "The heads' rows are right, and that of the biases lacks the centring. The biases go through "
+        "the LayerNorm as well.",
+    ),
+    Edit(
         "bias_unscaled",
         {"torch.cat([heads, bias]) / scale[..., 0]": "torch.cat([heads / scale[..., 0], bias])"},
         "The last row is not divided by the scale. The biases go through the LayerNorm as well.",

@@ -147,6 +147,30 @@ EDITS = [
         "The probe's own weights are replaced by copies elsewhere: the probe has moved. Use copies, "
         "and leave the probe alone.",
     ),
+    Edit(
+        "divides_by_all_behind_the_probe",
+        {"mean @ weight[0] + bias[0]": "(mean @ weight[0] + bias[0]) * lengths / resid.shape[1]"},
+        "The probe's outputs at the right positions are summed, and divided by the number of all "
+        "positions. The mean of item i divides by `lengths[i]`.",
+    ),
+    Edit(
+        "one_too_many_in_the_mean",
+        {
+            "positions < lengths": "positions <= lengths",
+            " / lengths[:, None]": " / counts.sum(1)[:, None]",
+        },
+        "The mean goes over one position of the padding too. Positions are numbered from 0, so those "
+        "below `lengths[i]` count.",
+    ),
+    Edit(
+        "one_too_many_behind_the_probe",
+        {
+            "positions < lengths": "positions <= lengths",
+            " + bias[0]": " + bias[0] * counts.sum(1) / lengths",
+        },
+        "The probe's output at one position of the padding is in the sum. Positions are numbered from "
+        "0, so those below `lengths[i]` count.",
+    ),
 ]
 
 # Small changes of the reference that no answer can be told by: the change, and the reason.

@@ -1,6 +1,6 @@
 """Wrong answers of this exercise, as edits of the reference."""
 
-from exercises.grader.variants import Edit
+from exercises.grader.variants import Edit, slips
 
 LAST = """    with model.hooks([(name, replace) for name in picked]):
         yield model
@@ -223,7 +223,102 @@ EDITS = [
         {"    return effects\n": "    return effects.T\n"},
         "The result is [head, layer]. [layer, head] is asked for.",
     ),
+    Edit(
+        "one_run_for_each_head",
+        {
+            RUN: "    cache = {}\n",
+            LAST: """    with ExitStack() as stack:
+        for layer, head in dict.fromkeys(heads):
+            name = f"blocks.{layer}.attn.hook_z"
+            mean = model.run_with_cache(reference)[1][name][:, :, head].mean(0)
+
+            def put(z, hook, head=head, mean=mean):
+                z = z.clone()
+                z[:, :, head] = mean
+                return z
+
+            stack.enter_context(model.hooks([(name, put)]))
+        yield model
+""",
+            "from contextlib import contextmanager\n": "from contextlib import ExitStack, contextmanager\n",
+        },
+        "The mean of each head comes from a run in which the heads before it in the list are ablated "
+        "already. Run `reference` once, before any of them is, and take all means from that run.",
+    ),
+    Edit(
+        "differences_added",
+        {
+            PUT: """        usual, own = cache[hook.name].mean(0), z.clone()
+        for head in chosen:
+            z[:, :, head] += usual[:, head] - own[:, :, head]
+"""
+        },
+        "A head that is named twice is moved twice, past its mean: the difference is added for each "
+        "pair. The same pair twice is as good as once.",
+    ),
+    Edit(
+        "left_on_after_an_exception_each_pair",
+        {
+            LAST: """    tickets = []
+    for layer, _ in heads:
+        point = model.hook_dict[f"blocks.{layer}.attn.hook_z"]
+        tickets.append((point, point.attach(replace, "fwd", False, False)))
+    yield model
+    for point, ticket in tickets:
+        point.detach(ticket)
+"""
+        },
+        "The hooks, one for each pair, come off at the end of the block, but not when the block raises. "
+        "What stands after `yield` is skipped then, unless it is in a `finally` or in a `with`.",
+    ),
+    Edit(
+        "takes_off_those_at_its_points",
+        {
+            LAST: """    for name in picked:
+        model.add_hook(name, replace)
+    try:
+        yield model
+    finally:
+        for name in picked:
+            model.hook_dict[name].remove_hooks()
+"""
+        },
+        "At the hook points that you used, hooks of others come off too: `remove_hooks` takes all that "
+        "are not permanent. Take off yours, by `model.hooks(..)` or by the ticket that `attach` gave.",
+    ),
+    Edit(
+        "effect_on_the_reference",
+        {"whole - metric(model(tokens))": "whole - metric(model(reference))"},
+        "It is `reference` that runs without the head, and its metric is taken off. `tokens` are run "
+        "with the head and without it; `reference` only lends the means.",
+    ),
+    Edit(
+        "relative_effect",
+        {"whole - metric(model(tokens))": "(whole - metric(model(tokens))) / whole"},
+        "The effects are divided by the metric of the run as it is. By how much the metric falls is "
+        "asked for, and not which share of it.",
+    ),
+    Edit(
+        "logits_of_the_last_position",
+        {
+            "whole = metric(model(tokens))": "whole = metric(model(tokens)[:, -1:])",
+            "whole - metric(model(tokens))": "whole - metric(model(tokens)[:, -1:])",
+        },
+        "The metric gets the logits of the last position only. Which positions count is its own "
+        "affair: give it all.",
+    ),
 ]
+
+# An empty list of heads: what fails on the way, as `zip(*heads)` and `torch.stack([])` do.
+EDITS += slips(
+    "    picked = {}\n",
+    {"not heads": "An empty list of heads"},
+    {
+        f"raise {kind}('no heads')": f"fails, with {a} {kind}. Nothing is replaced then, and the "
+        "block runs."
+        for a, kind in (("a", "ValueError"), ("an", "IndexError"), ("a", "RuntimeError"))
+    },
+)
 
 # Small changes of the reference that no answer can be told by: the change, and the reason.
 EQUIVALENT = {}

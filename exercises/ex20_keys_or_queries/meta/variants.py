@@ -7,6 +7,18 @@ PATCH = "        changed[:, :, head] = cache[name][:, :, head]\n"
 RUN = "    return model.run_with_hooks(tokens, fwd_hooks=[(name, patch)])\n"
 SHARE = "(value - low) / (high - low)"
 BEST = "    best = max(shares, key=shares.get)\n"
+VALUE = "        value = float(metric(patch_input(model, corrupted, clean, which, layer, head)))\n"
+SEVERAL = """        names = [f"blocks.{layer}.attn.hook_{other}" for other in "qkv" SOME]
+        _, cache = model.run_with_cache(clean)
+
+        def put(activation, hook):
+            changed = activation.clone()
+            changed[:, :, head] = cache[hook.name][:, :, head]
+            return changed
+
+        patched = model.run_with_hooks(corrupted, fwd_hooks=[(name, put) for name in names])
+        value = float(metric(patched))
+"""
 
 EDITS = [
     Edit(
@@ -145,6 +157,86 @@ EDITS = [
         {BEST: "    best = next((which for which in shares if shares[which] > 0.1), 'q')\n"},
         "The first input with a share above 0.1 is named, and a later one may have more. Compare "
         "all three.",
+    ),
+    Edit(
+        "which_ignored",
+        {NAME: "attn.hook_q"},
+        "The queries are patched, whatever `which` says.",
+    ),
+    Edit(
+        "first_item",
+        {PATCH: "        changed[0, :, head] = cache[name][0, :, head]\n"},
+        "Only the first item of the batch is patched. All items are asked for.",
+    ),
+    Edit(
+        "every_layer",
+        {
+            "model.run_with_cache(source, names_filter=name)": "model.run_with_cache(source)",
+            PATCH: PATCH.replace("cache[name]", "cache[hook.name]"),
+            RUN: RUN.replace(
+                "[(name, patch)]", '[(lambda one: one.endswith(f".hook_{which}"), patch)]'
+            ),
+        },
+        "A head of this number is patched in every layer. A head is a layer and a number.",
+    ),
+    Edit(
+        "last_call_kept",
+        {
+            "    _, cache = model.run_with_cache(source, names_filter=name)\n": ""
+            "    cache = vars(patch_input)\n"
+            "    if name not in cache:\n"
+            "        cache[name] = model.run_with_cache(source)[1][name]\n"
+        },
+        "What the first run of a source gave is used in later calls, for other tokens and another "
+        "model. Run `source` in each call.",
+    ),
+    Edit(
+        "resets_ordinary_hooks",
+        {'    name = f"blocks': '    model.reset_hooks()\n    name = f"blocks'},
+        "Hooks that the caller had on the model are gone: `reset_hooks` leaves only the permanent ones. "
+        "Take off only your own, as `run_with_hooks` does.",
+    ),
+    Edit(
+        "all_but_this_one",
+        {VALUE: SEVERAL.replace("SOME", "if other != which")},
+        "Each share is that of the two other inputs: they come from the clean run, and the one that is "
+        "named stays corrupted. Patch this one alone.",
+    ),
+    Edit(
+        "one_more_each_time",
+        {VALUE: SEVERAL.replace("SOME", "if other in shares or other == which")},
+        "The patches pile up: the share of the keys has the queries patched too, and that of the values "
+        "all three. Each input is patched alone.",
+    ),
+    Edit(
+        "kept_between_0_and_1",
+        {SHARE: f"min(1.0, max(0.0, {SHARE}))"},
+        "What is below 0 or above 1 is cut off. A patch can make the answer worse than the corrupted "
+        "run, and better than the clean one.",
+    ),
+    Edit(
+        "no_values",
+        {'in "qkv":': 'in "qk":'},
+        "There is no entry for the values. The dictionary has the keys q, k and v.",
+    ),
+    Edit(
+        "absolute_throughout",
+        {
+            BEST: "    best = max(shares, key=lambda which: abs(shares[which]))\n",
+            "if shares[best] > 0.1": "if abs(shares[best]) > 0.1",
+        },
+        "The verdict goes by the size of a share without its sign, and a share far below 0 is enough. A "
+        "negative share drives the metric away from the clean run: that input does not bring it back.",
+    ),
+    Edit(
+        "at_least",
+        {"> 0.1": ">= 0.1"},
+        "A share of exactly 0.1 is enough for you. More than that is asked for.",
+    ),
+    Edit(
+        "share_for_a_name",
+        {"return best if": "return shares[best] if"},
+        "The largest share comes back, and its name is asked for: q, k or v.",
     ),
 ]
 

@@ -151,6 +151,64 @@ EDITS = [
         "When the block raises, your mode stays on, and watches whatever runs next. "
         "`with Calls(handle):` ends it by any road.",
     ),
+    Edit(
+        "the_sum_for_the_write",
+        {SHAPED: "result.clone().reshape(stream.shape)"},
+        "You give the stream after each addition. The write is what was added to it.",
+    ),
+    Edit(
+        "operands_read_afterwards",
+        {
+            "        result = func(*args, **kwargs)\n": ""
+            "        result = func(*args, **kwargs)\n"
+            "        if written is not None and result is left and not is_stream(left):\n"
+            "            written = left.clone()\n"
+        },
+        "For `w.add_(x)` you give what stands in w when the addition is over: x is in it already. Look "
+        "at the operands before the addition runs.",
+    ),
+    Edit(
+        "the_stream_into_the_write",
+        {
+            SUM: "            into = result is left and not is_stream(left)\n"
+            "            forms[:] = [right if into else result]\n"
+        },
+        "After `w.add_(x)` x is still the stream for you. The sum stands in w, and the call returns it: "
+        "that is the stream.",
+    ),
+    Edit(
+        "operators_only",
+        {"in ADDITIONS:": "in ADDITIONS and func is not torch.add:"},
+        "`torch.add(x, w)` is missed, and `x + w` is seen. They are two functions of one name: ask for "
+        "`func.__name__`.",
+    ),
+    Edit(
+        "not_repeated",
+        {
+            SHAPED: "written.reshape(stream.shape if written.numel() == stream.numel() else written.shape)"
+        },
+        "A write that is smaller than the stream (a bias, a number, `x[:1]`) comes back as it was added. "
+        "It is repeated: every write is [batch, pos, d_model].",
+    ),
+    Edit(
+        "one_list_for_all_calls",
+        {
+            "def find_writes(block, stream):": "def find_writes(block, stream, writes=[]):",
+            "forms, writes = [stream.clone()], []": "forms = [stream.clone()]",
+        },
+        "The list holds the writes of earlier calls too: it is made once, outside of the function or as "
+        "a default argument. Make it in the function.",
+    ),
+    Edit(
+        "values_of_the_sum",
+        {
+            "    if not is_stream(behind):\n": ""
+            "    whole = sum(writes, stream).double().reshape(behind.shape)\n"
+            "    if not torch.allclose(behind.double(), whole, atol=1e-5):\n"
+        },
+        "What the block returns is judged by its values. `1.0 * (x + w)` has the values of the stream "
+        "and is another tensor: ask with `is`.",
+    ),
 ]
 
 # Small changes of the reference that no answer can be told by: the change, and the reason.
