@@ -260,7 +260,7 @@ def kill_timeline(first: Sequence[float], second: Sequence[float], killed: float
     end = max(*second, killed)
     left, right = 14, WIDTH - 14
     drawn = Drawing(
-        172,
+        150,
         f"A time line. The first process made {len(first)} shards in {first[-1]:.2f} seconds "
         f"and was killed. The same command, run again, finished the other {len(second)}, the last "
         f"after {end:.2f} seconds. No shard was made twice.",
@@ -270,23 +270,23 @@ def kill_timeline(first: Sequence[float], second: Sequence[float], killed: float
         return left + (right - left) * seconds / end
 
     for top, name, times, colour in (
-        (46, f"first process: {len(first)} shards", first, FOR),
-        (98, f"the same command again: the other {len(second)}", second, AGAINST),
+        (24, f"first process: {len(first)} shards", first, FOR),
+        (76, f"the same command again: the other {len(second)}", second, AGAINST),
     ):
         drawn.text(left, top - 8, name)
         drawn.path(f"M{left} {top + 18}H{right}", colour=LINE)
         for time in times:
             drawn.path(f"M{x(time):.1f} {top}v18", colour=colour, width=1)
-    drawn.path(f"M{x(killed):.1f} 22V134", colour=INK, width=2)
-    drawn.text(min(max(x(killed), 30), WIDTH - 30), 16, "SIGKILL", at="middle", bold=True)
-    drawn.arrow(left, 138, right, 138)
+    drawn.path(f"M{x(killed):.1f} 20V48", colour=INK, width=2)
+    drawn.text(x(killed) + 6, 37, "SIGKILL", bold=True)
+    drawn.arrow(left, 116, right, 116)
     for step in range(5):
         seconds = end * step / 4
         at = ("start", "middle", "middle", "middle", "end")[step]
-        drawn.text(x(seconds), 154, f"{seconds:.1f}", at=at, size=11, colour=QUIET)
+        drawn.text(x(seconds), 132, f"{seconds:.1f}", at=at, size=11, colour=QUIET)
     drawn.text(
         WIDTH / 2,
-        169,
+        147,
         "seconds since the first shard was written",
         at="middle",
         size=11,
