@@ -335,6 +335,8 @@ def test_a_lesson_has_the_parts_that_a_reader_counts_on(file):
     for heading in ("## Break it", "## Now you", "## Further"):
         assert heading in text or (heading == "## Break it" and "```fails" in text)
     assert "!!! decision" in text
+    assert "!!! guess" in text
+    assert text.partition("## Two questions")[2].count("??? question") == 2
 
 
 def test_a_guess_gives_nothing_away_before_it_is_made():
