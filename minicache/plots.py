@@ -27,6 +27,7 @@ FOR: Final = "#0b6a86"
 AGAINST: Final = "#b04a1f"
 THIRD: Final = "#6a4fb3"
 FOURTH: Final = "#55702a"
+FEW: Final = 10  # so many numbers find room below an axis
 
 
 def heat_map(shares: Sequence[float], n_layers: int, title: str = "") -> Any:
@@ -170,6 +171,8 @@ def curves(
 ) -> Any:
     """A line for each entry of `lines`. Returns a matplotlib Figure.
 
+    Where there are few points, each has its tick on the x axis.
+
     Args:
         log: Both axes are logarithmic.
 
@@ -185,6 +188,9 @@ def curves(
     axes.set(xlabel=x_label, ylabel=y_label)
     if log:
         axes.set(xscale="log", yscale="log")
+    if len(x) <= FEW:
+        axes.set_xticks(list(x), [f"{value:g}" for value in x])
+        axes.set_xticks([], minor=True)
     axes.legend(frameon=False)
     return figure
 

@@ -66,7 +66,7 @@ def test_each_exercise_that_a_document_names_is_one():
 
 def test_what_follows_the_installation_is_the_same_on_windows():
     """Words and double quotes mean the same to PowerShell, cmd and Bash; little else does."""
-    pages = (STUDENTS, "exercises/README.md", "lessons/instructors.md")
+    pages = (STUDENTS, "exercises/README.md", "lessons/index.md", "lessons/instructors.md")
     for command in (one for page in pages for one in commands(page)):
         if not re.match(r"python3 -m venv|source |\.venv/bin", command):
             assert not re.search(r"[$&|;<>'`\\~]|\.venv", re.sub(r'"[^"]*"', "", command)), command
@@ -77,7 +77,7 @@ def test_windows_has_each_step_of_the_installation_in_its_own_form():
     mac = commands(STUDENTS)[3:5]
     assert windows == ["py -m venv .venv", r".venv\Scripts\Activate.ps1", mac[1]]
     assert mac == ["python3 -m venv .venv && source .venv/bin/activate", windows[2]]
-    for page in (STUDENTS, "README.md", "lessons/instructors.md"):
+    for page in (STUDENTS, "README.md", "lessons/index.md", "lessons/instructors.md"):
         text = (ROOT / page).read_text("utf-8")
         assert r".venv\Scripts\Activate.ps1" in text, page
         assert not re.search(r"\.venv\\bin|\.venv/Scripts|Scripts/activate", text), page

@@ -115,6 +115,10 @@ def test_a_note_may_point_into_a_docstring_which_then_stays():
         ("```source minicache.autodiff:toggle_autodiff\nmode :: x\n```\n", "lines, and not in one"),
         ("```source minicache.autodiff:toggle_autodiff\nno colon\n```\n", "fragment :: text"),
         (
+            "```source minicache.autodiff:toggle_autodiff\nbefore = :: x\n= torch :: y\n```\n",
+            "second note of its line",
+        ),
+        (
             "```source minicache.autodiff\n```\n\n```rest minicache.autodiff\n```\n",
             "nothing is left",
         ),
@@ -331,6 +335,8 @@ def test_a_lesson_has_the_parts_that_a_reader_counts_on(file):
     for heading in ("## Break it", "## Now you", "## Further"):
         assert heading in text or (heading == "## Break it" and "```fails" in text)
     assert "!!! decision" in text
+    assert "!!! guess" in text
+    assert text.partition("## Two questions")[2].count("??? question") == 2
 
 
 def test_a_guess_gives_nothing_away_before_it_is_made():
@@ -375,6 +381,19 @@ def test_every_term_of_the_glossary_has_an_anchor_of_its_own():
     assert len(slugs) == len(set(slugs)) >= 20
     made = glossary.anchored((ROOT / "lessons" / "glossary.md").read_text())
     assert all(f"{{ #{slug} }}" in made for slug in slugs)
+
+
+def test_the_code_that_a_page_runs_counts_for_its_reading_time_and_what_it_hides_does_not():
+    shown = "```run\nx = 1\nx\n```\n\n```fails ValueError\nint('x')\n```\n"
+    assert page(shown)[0].code_lines == 3
+    assert page(f"{shown}\n```check\nassert x == 1\n```\n")[0].code_lines == 3
+
+
+def test_a_lessons_second_page_builds_on_its_first():
+    course = load("course")
+    titles = {3: ("03_a.md", "3 A"), 12: ("12_b.md", "12 B")}
+    assert "before it: [3 A](03_a.md)" in course.head("12_b", titles, "", 0)
+    assert "before it: [12 B](12_b.md)" in course.head("12_c", titles, "", 0)
 
 
 def test_every_lesson_stands_in_the_course_and_needs_earlier_ones_only():

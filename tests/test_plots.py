@@ -23,6 +23,15 @@ def test_each_picture_shows_what_it_was_given():
         assert axes.get_xscale() == axes.get_yscale() == scale
 
 
+def test_a_curve_of_few_points_has_a_tick_at_each():
+    for log in (False, True):
+        (axes,) = plots.curves([32, 64, 128, 256], {"one": [1, 2, 3, 4]}, "x", "y", log).axes
+        assert [label.get_text() for label in axes.get_xticklabels()] == ["32", "64", "128", "256"]
+        assert not len(axes.get_xticks(minor=True))
+    (axes,) = plots.curves(range(80), {"one": range(80)}, "x", "y").axes
+    assert len(axes.get_xticks()) < 20
+
+
 def test_each_head_is_drawn_in_its_layers_row():
     figure = plots.heat_map([1.0, -2.0, 3.0, 0.0, 0.5, -4.0], 2, "shares")
     axes, colours = figure.axes  # the second tells which colour is which number

@@ -64,7 +64,8 @@ def stream(lit: str) -> str:
         said += " This page is about " + ", ".join(SAID[part] for part in parts) + "."
     wide, narrow = _wide(parts), _narrow(parts)
     drawn = (
-        f'<svg class="{name}" role="img" aria-label="{said}" viewBox="0 0 {size} 98">{inner}</svg>'
+        f'<svg data-search-exclude class="{name}" role="img" aria-label="{said}" '
+        f'viewBox="0 0 {size} 98">{inner}</svg>'
         for name, size, inner in (("when-wide", 816, wide), ("when-narrow", 380, narrow))
     )
     return f'<figure class="stream" markdown="0">{"".join(drawn)}</figure>'
@@ -139,6 +140,8 @@ def head(name: str, titles: dict[int, tuple[str, str]], prose: str, code_lines: 
         return ""
     needs, lit, _ = COURSE[here]
     facts = [f"about {minutes(prose, code_lines)} minutes to read"]
+    if titles[here][0] != f"{name}.md":  # a lesson's second page builds on its first
+        needs = [here]
     links = [f"[{titles[n][1]}]({titles[n][0]})" for n in needs if n in titles]
     facts.append("before it: " + (", ".join(links) if links else "[Start here](index.md)"))
     line = " · ".join(facts)

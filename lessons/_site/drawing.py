@@ -131,6 +131,10 @@ class Drawing:
 
 
 def figure(svg: str, caption: str, kind: str = "picture") -> str:
-    """A picture with its caption, for the page: of `kind` "picture", or "plot" for matplotlib's."""
+    """A picture with its caption, for the page: of `kind` "picture", or "plot" for matplotlib's.
+
+    The words in it are single labels, which tell nothing among a search's results.
+    """
+    svg = svg.replace("<svg ", "<svg data-search-exclude ", 1)
     caption = markdown(caption).removeprefix("<p>").removesuffix("</p>")
     return f'<figure class="{kind}" markdown="0">{svg}<figcaption>{caption}</figcaption></figure>'

@@ -101,7 +101,7 @@ class Lesson:
     shown: set[str] = field(default_factory=set)
     executed: int = 0
     asserted: int = 0
-    code_lines: int = 0  # of the listings that stand open on the page
+    code_lines: int = 0  # of all code that stands open on the page
     shortened: dict[str, str] = field(default_factory=dict)
     linked: set[str] = field(default_factory=set)
     computed: set[Decimal] = field(default_factory=set)  # the numbers in code and in what it gave
@@ -127,6 +127,8 @@ class Lesson:
                     made = getattr(self, f"_{block.kind}")(block, session)
                 except LessonError as error:
                     raise LessonError(f"{self.name}: {error}") from error
+                if block.kind in ("run", "fails", "figure"):
+                    self.code_lines += len(block.text.splitlines())
                 if block.kind in RUN:
                     said = re.sub(r"<[^>]+>", " ", made) if "<svg" in made else made
                     self.computed |= claims.found(f"{block.text}\n{said}")
@@ -331,6 +333,8 @@ def annotated(code: str, notes: list[str], name: str, language: str = "python") 
         found = [index for index, line in enumerate(lines) if fragment in line]
         if len(found) != 1:
             raise LessonError(f"{name}: {fragment!r} is in {len(found)} lines, and not in one")
+        if found[0] in (row for row, _ in placed):
+            raise LessonError(f"{name}: {fragment!r} is the second note of its line: write one")
         placed.append((found[0], text))
     return listing.fence(code, _title(name), placed, language)
 

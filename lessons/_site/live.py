@@ -106,7 +106,8 @@ def _picture(text: str) -> str:
         f"({best.values[0]:.0%}). On the right: where each head looks."
     )
     return (
-        f'<figure><svg role="img" aria-label="{said}" viewBox="0 0 520 184" font-size="12">'
+        f'<figure><svg data-search-exclude role="img" aria-label="{said}" '
+        f'viewBox="0 0 520 184" font-size="12">'
         f"{''.join(drawn)}</svg><figcaption>{said} With JavaScript this picture is the model "
         "itself, and the sentence can be changed.</figcaption></figure>"
     )

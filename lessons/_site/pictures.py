@@ -273,13 +273,12 @@ def kill_timeline(first: Sequence[float], second: Sequence[float], killed: float
         (24, f"first process: {len(first)} shards", first, FOR),
         (76, f"the same command again: the other {len(second)}", second, AGAINST),
     ):
-        at, edge = ("end", right) if times is second else ("start", left)
-        drawn.text(edge, top - 8, name, at=at)
+        drawn.text(left, top - 8, name)
         drawn.path(f"M{left} {top + 18}H{right}", colour=LINE)
         for time in times:
             drawn.path(f"M{x(time):.1f} {top}v18", colour=colour, width=1)
-    drawn.path(f"M{x(killed):.1f} 6V112", colour=INK, width=2)
-    drawn.text(x(killed) + 5, 16, "SIGKILL", bold=True)
+    drawn.path(f"M{x(killed):.1f} 20V48", colour=INK, width=2)
+    drawn.text(x(killed) + 6, 37, "SIGKILL", bold=True)
     drawn.arrow(left, 116, right, 116)
     for step in range(5):
         seconds = end * step / 4

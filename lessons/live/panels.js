@@ -196,7 +196,7 @@
       const all = this.model.words.slice(2).map((word) =>
         el("button", { type: "button", class: "mm-word", onclick: () => add(word) }, word))
       return this.panel("edit", "Change the sentence", this.input, this.message, this.chips,
-        el("details", {}, el("summary", {}, `All ${all.length} words that it knows: a click adds one`),
+        el("details", {}, el("summary", {}, `All ${all.length} words and signs that it knows: a click adds one`),
           el("div", { class: "mm-words" }, ...all)))
     }
 
@@ -356,7 +356,7 @@
         return el("table", { class: "mm-table" }, el("caption", {}, title), el("tbody", {}, ...rows))
       }
       const after = `after “${this.words.slice(0, this.pos + 1).slice(-3).join(" ")}”`
-      const columns = [column(this.changed ? `before, ${after}` : `${after}: share, logit`, this.plain, "b")]
+      const columns = [column(this.changed ? `before, ${after}` : `${after}: probability, logit`, this.plain, "b")]
       if (this.changed) columns.push(column("with the heads changed", this.changed, "a"))
       refill(this.next, ...columns)
     }

@@ -5,6 +5,7 @@ See conftest.py for what it needs.
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from urllib.parse import urldefrag, urljoin
@@ -98,6 +99,14 @@ def test_search_finds_decompose_resid(opened):
     page.wait_for_selector(".md-search-result__item")
     links = page.locator(".md-search-result__link").evaluate_all("all => all.map(a => a.href)")
     assert any("04_decompose_resid" in link for link in links)
+
+
+def test_the_labels_in_pictures_are_no_words_of_the_search(folder):
+    index = json.loads((Path(folder) / "search" / "search_index.json").read_text())
+    text = " ".join(entry["text"] for entry in index["docs"])
+    assert "Where each word looks, in head L1H0" in text  # a caption
+    for labels in ("wordsembed", "attentionMLP", "0_attn_out0_mlp_out"):
+        assert labels not in text
 
 
 def test_a_notebook_downloads(opened):
