@@ -13,6 +13,7 @@ from exercises.commands.release import release
 from exercises.grader.bank import exercises_in
 
 INSTRUCTORS = ("instructors.html", "mistakes.html")
+pytestmark = pytest.mark.timeout(900)  # the first test waits for a whole build of the site
 
 
 @pytest.fixture(scope="module")
