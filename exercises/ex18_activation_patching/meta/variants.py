@@ -207,6 +207,65 @@ EDITS = [
         {"    return sweep\n": "    return sweep.T\n"},
         "The result is [pos, layer]. [layer, pos] is asked for.",
     ),
+    Edit(
+        "without_a_sign",
+        {SCALED: "abs(patched - low) / abs(high - low)"},
+        "The results have no sign. A patch that makes the answer worse than the corrupted run is below "
+        "0.",
+    ),
+    Edit(
+        "over_the_way_alone",
+        {SCALED: "patched / (high - low)"},
+        "The metric itself is divided by the way from the corrupted run to the clean one. Take the "
+        "corrupted run's metric off first: a patch that does nothing has 0.",
+    ),
+    Edit(
+        "patches_pile_up",
+        {
+            "def put(resid, hook):": "def put(resid, hook, pos=pos):",
+            HOOKS: HOOKS + "            every += hooks\n            hooks = every\n",
+            "    sweep = torch.zeros(": "    every = []\n    sweep = torch.zeros(",
+        },
+        "Each patch is made on top of all earlier ones. Each is alone: take a hook off before the next "
+        "run.",
+    ),
+    Edit(
+        "from_the_layer_on",
+        {
+            HOOKS: """            layers = range(layer, model.cfg.n_layers)
+            hooks = [(f"blocks.{one}.hook_resid_pre", put) for one in layers]
+"""
+        },
+        "The position is patched before this layer and before all later ones. A patch is one layer.",
+    ),
+    Edit(
+        "last_layer_missing",
+        {"enumerate(sweep)": "enumerate(sweep[:-1])"},
+        "The row of the last layer is all 0: nothing was patched there.",
+    ),
+    Edit(
+        "kind_of_the_metric",
+        {
+            "corrupted_tokens.shape[1])": "corrupted_tokens.shape[1], dtype=torch.as_tensor(high).dtype)"
+        },
+        "Where the metric is an int, the results are whole numbers too, cut off. A share is a fraction: "
+        "make the result of floats.",
+    ),
+    Edit(
+        "asks_a_float_for_its_item",
+        {RUN: RUN.replace("hooks))", "hooks)).item()")},
+        "A metric that is a float or an int already fails: it has no `item`. `float(..)` takes tensors, "
+        "floats and ints.",
+    ),
+    Edit(
+        "logits_without_positions",
+        {
+            "metric(clean_logits), metric(model(corrupted_tokens))": "metric(clean_logits[:, -1]), metric(model(corrupted_tokens)[:, -1])",
+            RUN: RUN.replace("hooks))", "hooks)[:, -1])"),
+        },
+        "The metric gets the logits of the last position only, without the axis of positions, and fails. "
+        "Which positions count is its own affair: give it all, [batch, pos, d_vocab].",
+    ),
 ]
 
 # Small changes of the reference that no answer can be told by: the change, and the reason.

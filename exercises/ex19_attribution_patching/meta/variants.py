@@ -8,6 +8,20 @@ DIFFERENCE = '(source["z", layer] - z)'
 START = """        if not z.requires_grad:
             z = z.detach().requires_grad_()
 """
+PATCHES = """    change = torch.zeros(model.cfg.n_layers, clean.shape[1], model.cfg.n_heads)
+    with torch.no_grad():
+        for layer, pos, head in torch.cartesian_prod(*map(torch.arange, change.shape)).tolist():
+
+            def put(z, hook):
+                z = z.clone()
+                z[:, pos, head] = source["z", layer][:, pos, head]
+                return z
+
+            hooks = [(f"blocks.{layer}.attn.hook_z", put)]
+            change[layer, pos, head] = metric(model.run_with_hooks(corrupted, fwd_hooks=hooks)) - value
+    return change
+    rows = []
+"""
 
 EDITS = [
     Edit(
@@ -157,6 +171,39 @@ EDITS = [
         {"    rows = []\n": "    rows = []\n    model.reset_hooks()\n"},
         "Hooks that the caller had on the model are gone. Take off only your own, as "
         "`run_with_hooks` does.",
+    ),
+    Edit(
+        "gradient_alone",
+        {DIFFERENCE + " * grad": "grad"},
+        "The gradient alone is summed. Multiply it by the change of z, clean minus corrupted.",
+    ),
+    Edit(
+        "the_same_run_twice",
+        {DIFFERENCE: "(z.detach() - z)"},
+        "All estimates are 0: both z are those of the corrupted run. One of them comes from a run of "
+        "`clean`.",
+    ),
+    Edit(
+        "first_item",
+        {"grad).sum((0, 3))": "grad)[0].sum(-1)"},
+        "Only the first item of the batch counts. Sum over the items.",
+    ),
+    Edit(
+        "without_a_sign",
+        {"torch.stack(rows)": "torch.stack(rows).abs()"},
+        "The estimates have no sign. A patch can make the metric smaller.",
+    ),
+    Edit(
+        "freezes_the_model",
+        {"    here = {}\n": "    here = {}\n    model.requires_grad_(False)\n"},
+        "The parameters need no gradients after your call, and did before. `torch.autograd.grad` leaves "
+        "them alone as they are.",
+    ),
+    Edit(
+        "true_changes",
+        {"    rows = []\n": PATCHES},
+        "These are the true changes, of one patch after another, and no estimates. The estimate is to "
+        "first order: difference times gradient, for all heads from one backward pass.",
     ),
 ]
 
