@@ -121,7 +121,7 @@ class Run(Follow):
     def call(self, func: Any, kind: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if kind == "dropout":
             _, p, is_training, *_ = (*args, *kwargs.values())
-            _refuse_dropout(p if is_training else 0)
+            _refuse_dropout(float(p) if is_training else 0.0)
         if kind == "add" and any(len(names) == 2 for names in self.site.writes):
             # An addition in place would change what is kept of its operand.
             left = args[0].clone() if func.__name__ == "add_" else args[0]
@@ -132,7 +132,7 @@ class Run(Follow):
         if found:
             return getattr(self, f"_{found}")(func, args, kwargs)
         out = func(*args, **kwargs)
-        if kind == "same" and id(args[0]) in self.sums:
+        if kind == "same" and args and id(args[0]) in self.sums:
             self.sums[id(out)] = (*self.sums[id(args[0])], out)
         return out
 
@@ -181,7 +181,7 @@ class Run(Follow):
         names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
         given = {**dict(zip(names, args, strict=False)), **kwargs}
         query, key, value = (self.show_heads(name[0], given.pop(name)) for name in names[:3])
-        _refuse_dropout(given.get("dropout_p", 0))
+        _refuse_dropout(float(given.get("dropout_p", 0)))
         if not self.has_points("attn.hook_attn_scores", "attn.hook_pattern"):
             return cast(Tensor, func(query, key, value, **given))
         shared = query.shape[1] // key.shape[1]

@@ -259,8 +259,12 @@ def test_tokens_that_cannot_be_read_raise() -> None:
         wrapped("text")
     with pytest.raises(TokenError, match="2 tokens"):
         wrapped(TOKENS[:, :1], return_type="loss")
+
+
+@pytest.mark.wrong_type
+def test_an_unknown_return_type_raises() -> None:
     with pytest.raises(ConfigError, match="return_type"):
-        wrapped(TOKENS, return_type="losses")
+        world("llama").wrapped(TOKENS, return_type="losses")
 
 
 def test_what_is_no_model_of_transformers_raises() -> None:
