@@ -37,10 +37,6 @@ settings.register_profile(
 settings.load_profile("shapes" if CHECK_SHAPES else "minicache")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "wrong_type: hands in what the annotations forbid")
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The tests that grade come first, in every process.
 
