@@ -22,9 +22,6 @@ MODULES = [
     if not found.name.startswith(("minicache.__main__", "minicache.cli"))
 ]
 
-# One module names types of the module that builds on it.
-LATER = {"minicache.bridge.follow": vars(import_module("minicache.bridge.probe"))}
-
 
 def callables(module: ModuleType) -> Iterator[tuple[str, Callable]]:
     """Every public function of a module, and every method of its public classes."""
@@ -44,7 +41,7 @@ def callables(module: ModuleType) -> Iterator[tuple[str, Callable]]:
 def test_the_type_hints_of_every_public_callable_resolve(module):
     for name, function in callables(module):
         try:
-            typing.get_type_hints(function, localns=LATER.get(module.__name__))
+            typing.get_type_hints(function)
         except NameError as error:
             pytest.fail(f"{module.__name__}.{name}: {error}")
 

@@ -1,37 +1,31 @@
-"""Wrap any decoder of `transformers`, with the hook points and analyses of `HookedTransformer`.
-
-`wrap` follows the model once, plans where its activations are, and then checks the laws of the
-analyses on random tokens. What fails a law is not offered. The model is not copied, moved or
-changed.
-"""
+"""A decoder of `transformers` with the hook points and analyses of `HookedTransformer`."""
 
 from __future__ import annotations
 
-import math
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Any, Final, Literal, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from minicache.analysis.components import head_writes, neuron_writes
-from minicache.analysis.residual import stream_at
-from minicache.bridge.follow import Run
-from minicache.bridge.probe import Plan, Trace, make_plan
-from minicache.cache import ActivationCache
-from minicache.errors import ArgumentTypeError, ConfigError
+from minicache.bridge.plan import Plan
+from minicache.bridge.run import Run
+from minicache.errors import ConfigError, HookError
 from minicache.hooks import HookedRootModule, HookPoint
 from minicache.model import HookedTransformer, text
 from minicache.model.inputs import check_has_target, next_token_loss, real_tokens
 from minicache.model.tokenizers import Tokenizer, TransformersTokenizer
 from minicache.model.transformer import Output
-from minicache.slices import Slice
 
-__all__ = ["WrappedConfig", "WrappedModel", "wrap"]
+__all__ = ["WrappedConfig", "WrappedModel", "check_can_follow"]
+
+# A run is over whole texts, and gives a logit for each token: these are not a caller's to give.
+_REFUSED: Final = frozenset(
+    "input_ids inputs_embeds logits_to_keep past_key_values return_dict use_cache".split()
+)
 
 
 @dataclass(frozen=True)
@@ -72,6 +66,10 @@ class Part(nn.Module):
         return weights[name]() if name in weights else super().__getattr__(name)
 
 
+def _read_norm(plan: Plan, norm: nn.Module, model: Any, what: str) -> Any:
+    return getattr(plan.frozen(norm, model.get_input_embeddings().weight), what)
+
+
 class WrappedModel(HookedRootModule):
     """A decoder of `transformers` with hook points. `wrap` makes one.
 
@@ -98,18 +96,16 @@ class WrappedModel(HookedRootModule):
                 setattr(self._part(path), hook, HookPoint())
             for name, norm in site.norms.items():
                 weights = self._part(site.prefix + name).weights
-                weights |= {
-                    w: partial(self._of_norm, norm, w) for w in ("w", "b", "eps", "centred")
-                }
+                for what in ("w", "b", "eps", "centred"):
+                    weights[what] = partial(_read_norm, plan, norm, model, what)
         for site in plan.sites:
-            self._part(f"{site.prefix}attn").weights |= {
-                "W_O": lambda at=site: at.linear("attn.hook_z").weight().view(*at.heads, -1),
-                "b_O": lambda at=site: at.linear("attn.hook_z").bias(),
-            }
-            self._part(f"{site.prefix}mlp").weights |= {
-                "W_out": lambda at=site: at.linear("mlp.hook_post").weight(),
-                "b_out": lambda at=site: at.linear("mlp.hook_post").bias(),
-            }
+            for part, name, suffix in (
+                ("attn", "attn.hook_z", "O"),
+                ("mlp", "mlp.hook_post", "out"),
+            ):
+                weights = self._part(site.prefix + part).weights
+                weights[f"W_{suffix}"] = partial(site.weight, name)
+                weights[f"b_{suffix}"] = partial(site.bias, name)
         self.setup()
 
     @property
@@ -127,9 +123,6 @@ class WrappedModel(HookedRootModule):
             part = cast(nn.Module, part._modules[step])
         return part
 
-    def _of_norm(self, norm: nn.Module, what: str) -> Any:
-        return getattr(self.plan.frozen(norm, self.W_E), what)
-
     def forward(
         self,
         input: Any,
@@ -146,8 +139,9 @@ class WrappedModel(HookedRootModule):
 
         Raises:
             TokenError: the input is empty, too long, out of the vocabulary or of the wrong type.
-            ConfigError: an unknown `return_type`.
-            HookError: the model does not add to its stream as it did when it was wrapped.
+            ConfigError: an unknown `return_type`, an argument that a run cannot take, or a model
+                that is compiled, or that checkpoints gradients.
+            HookError: the model does not run as it did when it was wrapped, or dropout acts.
         """
         if return_type not in ("logits", "loss", "both", None):
             raise ConfigError(
@@ -172,20 +166,27 @@ class WrappedModel(HookedRootModule):
     def _run(
         self, tokens: Tensor, points: dict[str, HookPoint], model_kwargs: dict[str, Any]
     ) -> Tensor:
-        run = partial(self.model, input_ids=tokens, use_cache=False, **model_kwargs)
-        modules = self.model.modules()
-        recomputes = any(getattr(module, "gradient_checkpointing", False) for module in modules)
-        if points and recomputes and self.model.training:
+        if refused := sorted(_REFUSED.intersection(model_kwargs)):
             raise ConfigError(
-                "Gradient checkpointing runs blocks a second time in the backward pass, and hooks "
-                "would not act there. Switch it off, or call model.eval()."
+                f"A run of a wrapped model cannot take {', '.join(refused)}: it is given whole "
+                f"texts, and gives a logit for each token. Call the model itself for that."
             )
+        run = partial(self.model, input_ids=tokens, use_cache=False, **model_kwargs)
         if not points:
             return cast(Tensor, run().logits)
+        check_can_follow(self.model)
         follow = Run(self.followed, self.plan, points, tokens.shape)
         with follow.on(follow.sites()):
             logits: Tensor = run().logits
-            return logits if self.plan.outside.outputs else follow.show("unembed.hook_out", logits)
+            if not self.plan.outside.outputs:
+                logits = follow.show("unembed.hook_out", logits)
+        if missed := [name for name in points if name not in follow.reached]:
+            raise HookError(
+                f"This run did not reach {len(missed)} of {len(points)} hook points with hooks: "
+                f"{missed[0]!r}, .. The model does not run as it did when it was wrapped. Wrap it "
+                f"again as it is now."
+            )
+        return logits
 
     run_with_cache = cast(Any, HookedTransformer.run_with_cache)
     to_tokens = text.to_tokens
@@ -223,163 +224,23 @@ class WrappedModel(HookedRootModule):
         return bias
 
 
-@torch.no_grad()
-def wrap(model: Any, tokenizer: Any = None) -> WrappedModel:
-    """Give any decoder of `transformers` hook points, once the laws are checked on it.
-
-    Args:
-        model: An instance of any `AutoModelForCausalLM`. It is used as it is, where it is.
-        tokenizer: Its own, from `AutoTokenizer`. Without one, give tokens.
+def check_can_follow(model: Any) -> None:
+    """Check that each addition of a model can be seen, once, and that its output has names.
 
     Raises:
-        ConfigError: its residual stream is no sum of what its blocks add, or it fails a law.
+        ConfigError: it is compiled, checkpoints gradients while it trains, or returns tuples.
     """
-    lists = _block_lists(model)
-    n_ctx = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 0
-    n_ctx = n_ctx if n_ctx > 0 else sys.maxsize  # some have no limit
-    embeddings = model.get_input_embeddings().weight
-    generator = torch.Generator().manual_seed(0)
-    known = min(len(embeddings), getattr(model.config.get_text_config(), "vocab_size", sys.maxsize))
-    ids = torch.randint(known, (2, min(7, n_ctx)), generator=generator)
-    ids = ids.to(embeddings.device)
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        twice = ids[:1].repeat(2, 1)
-        for blocks in lists:  # a list that text does not go through may be for images or sound
-            trace = Trace(blocks)
-            with trace.on(trace.sites(model)):
-                logits = model(input_ids=twice, use_cache=False).logits
-            if trace.states:
-                break
-        else:
+    for module in model.modules():
+        is_compiled = hasattr(module, "_orig_mod") or module._compiled_call_impl is not None
+        if is_compiled or hasattr(module.forward, "_torchdynamo_orig_callable"):
             raise ConfigError(
-                f"{type(model).__name__} ran tokens through none of its lists of modules, so it "
-                f"has no blocks to follow."
+                f"{type(module).__name__} is compiled, and a compiled model hides its additions. "
+                f"Wrap the model that was compiled."
             )
-        plan = make_plan(trace, logits, twice)
-        wrapped = WrappedModel(model, tokenizer, plan, blocks, n_ctx)
-        if _refuse_what_fails(wrapped, ids):
-            wrapped = WrappedModel(model, tokenizer, plan, blocks, n_ctx)
-    finally:
-        for module, training in modes:
-            module.training = training
-    wrapped.training = model.training
-    return wrapped
-
-
-def _block_lists(model: Any) -> list[list[nn.Module]]:
-    """Lists of modules that a stream may run through, those that hold most parameters first."""
-    if not isinstance(model, nn.Module) or not hasattr(model, "config"):
-        raise ArgumentTypeError(
-            f"wrap takes a model of transformers, and not {type(model).__name__}."
-        )
-    if getattr(model.config, "is_encoder_decoder", False):
-        raise ConfigError(
-            f"{type(model).__name__} is an encoder with a decoder: it has two residual streams, "
-            f"and wrap follows one. Give a decoder alone."
-        )
-    if hasattr(model, "_orig_mod"):
-        raise ConfigError("A compiled model hides its additions. Wrap the model that was compiled.")
-    lists = [m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m) > 0]
-    sizes = {id(m): sum(p.numel() for p in m.parameters()) for m in lists}
-    found = [list(m) for m in sorted(lists, key=lambda m: -sizes[id(m)])]
-    if not found or len({*found[0]}) < len(found[0]):
-        raise ConfigError(f"{type(model).__name__} has no list of blocks that each run once.")
-    return found
-
-
-def _refuse_what_fails(wrapped: WrappedModel, ids: Tensor) -> bool:
-    """Check the laws. Heads and neurons that fail are refused, by name.
-
-    Returns:
-        Whether any were refused.
-
-    Raises:
-        ConfigError: a law fails that all analyses need.
-    """
-    plan, n_layers = wrapped.plan, wrapped.cfg.n_layers
-    plain = wrapped.model(input_ids=ids, use_cache=False, output_hidden_states=True)
-    device = None if len({p.device for p in wrapped.model.parameters()}) == 1 else "cpu"
-    logits, cache = wrapped.run_with_cache(ids, device=device)
-    if not torch.equal(logits.nan_to_num(), plain.logits.nan_to_num()):
-        raise ConfigError(
-            "This model cannot be wrapped: its logits differ when hooks look on and change "
-            "nothing. It may be random, or depend on how its functions are called."
-        )
-    _check_sums(cache)
-    states = plain.hidden_states or ()
-    for layer, state in enumerate(states[:n_layers]):
-        # Some models list the stream before each block, some after each.
-        ends = (cache["resid_pre", layer], cache["resid_post", layer])
-        _check(
-            "the stream is not its hidden_states",
-            [min(_relative_error(state.to(end), end) for end in ends)],
-            cache,
-        )
-    targets = ids.roll(1, 1)
-    attributed = cache.logit_attrs(cast(Tensor, cache.decompose_resid()), targets).sum(0)
-    logit = cache["unembed.hook_out"].gather(-1, targets.to(attributed.device)[..., None])[..., 0]
-    off = _relative_error(attributed + cache.logit_constant(targets), logit)
-    _check("attributions do not sum to the logits", [off], cache)
-    _check_replacing(wrapped, ids, logits)
-    has_failed = False
-    for layer, site in enumerate(plan.sites):
-        for part, name, parts in (("attn", "z", "heads"), ("mlp", "post", "neurons")):
-            hook = f"{part}.hook_{name}"
-            off = _error_of_parts(cache, layer, part) if hook in site.linears else 0
-            if not off <= _tolerance_of(cache["resid_pre", layer].dtype, 4):
-                site.refuse(hook, f"{parts} miss {part}_out by {off:.0%}")
-                has_failed = True
-    return has_failed
-
-
-def _relative_error(got: Tensor, want: Tensor) -> float:
-    """The largest difference, as a share of the largest value."""
-    return float((got - want).abs().max() / want.abs().max())
-
-
-def _tolerance_of(dtype: torch.dtype, terms: int) -> float:
-    return max(1e-5, 2 * float(torch.finfo(dtype).eps) * math.sqrt(terms))
-
-
-def _check(what: str, offs: list[float], cache: ActivationCache) -> None:
-    tolerance = _tolerance_of(cache["resid_pre", 0].dtype, 2 * cache.model.cfg.n_layers + 2)
-    if not max(offs) <= tolerance:
-        raise ConfigError(f"This model cannot be wrapped: {what}; off by {max(offs):.1%}.")
-
-
-def _check_sums(cache: ActivationCache) -> None:
-    places = range(cache.model.cfg.n_layers + 1)
-    streams = [stream_at(cache, place) for place in places]
-    sums = [cache.decompose_resid(place).sum(0) for place in places]
-    _check("parts do not sum to the stream", [*map(_relative_error, sums, streams)], cache)
-
-
-def _error_of_parts(cache: ActivationCache, layer: int, part: str) -> float:
-    """How far heads or neurons are from the sum that they should have."""
-    is_attn, want = part == "attn", cache[f"{part}_out", layer]
-    every = Slice()
-    writes = (
-        head_writes(cache, layer, every) if is_attn else neuron_writes(cache, layer, every, every)
-    )
-    got = torch.einsum("...pd,pdm->...m", writes.acts, writes.weights.to(writes.acts))
-    got = (writes.norm.apply(got[None])[0] if writes.norm else got) + writes.bias.to(got)
-    return _relative_error(got, want)
-
-
-def _check_replacing(wrapped: WrappedModel, ids: Tensor, logits: Tensor) -> None:
-    """Check that hooks can replace all: item 0 by equal copies, item 1's writes by other values."""
-
-    def replace(tensor: Tensor, hook: HookPoint) -> Tensor:
-        new = tensor.clone()
-        if (hook.name or "").endswith("_out") and "blocks" in (hook.name or ""):
-            new[1] += tensor[1].std()
-        return new
-
-    with wrapped.hooks(fwd_hooks=[(lambda name: True, replace)]):
-        again, cache = wrapped.run_with_cache(ids)
-    _check_sums(cache)
-    if torch.finfo(logits.dtype).bits > 16:  # rounding may send a token to another expert there
-        off = _relative_error(again[0], logits[0])
-        _check("its logits change when activations are replaced by equal copies", [off], cache)
+        if model.training and getattr(module, "gradient_checkpointing", False):
+            raise ConfigError(
+                "Gradient checkpointing runs blocks a second time in the backward pass, and hooks "
+                "would not act there. Switch it off, or call model.eval()."
+            )
+    if not getattr(model.config, "return_dict", True):
+        raise ConfigError("The model returns a tuple. Set model.config.return_dict = True.")

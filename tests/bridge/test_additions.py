@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 import minicache
 from minicache import ActivationCache
-from minicache.bridge import wrapped as wrapped_module
-from minicache.bridge.probe import Linear, Plan, make_plan
+from minicache.bridge import laws
+from minicache.bridge.plan import Plan, make_plan
+from minicache.bridge.probe import Linear
 from minicache.errors import ConfigError, HookError
 from tests.bridge.families import tiny_model
 from tests.bridge.own import Add, Own
@@ -41,6 +42,9 @@ WAYS: dict[str, Add] = {
     "in place, no result": in_place_without_a_result,
     "into what was written": lambda stream, written: written.add_(stream),
     "flat": lambda s, w: (s.view(-1, 12) + w.view(-1, 12)).view(s.shape),
+    "reshaped by name": lambda s, w: torch.reshape(
+        input=torch.reshape(input=s, shape=(-1, 12)) + w.view(-1, 12), shape=s.shape
+    ),
     "through another dtype": lambda s, w: s.to(torch.float64, copy=True) + w,
 }
 
@@ -69,6 +73,12 @@ def test_a_replaced_value_goes_on_however_it_is_added(way: str, name: str) -> No
     assert_near(logits(way), logits("plus"))
 
 
+def overwritten(stream: Tensor, written: Tensor) -> Tensor:
+    stream = stream + written
+    stream[:, 0] = 0
+    return stream
+
+
 @pytest.mark.parametrize(
     ("add", "reason"),
     [
@@ -77,6 +87,8 @@ def test_a_replaced_value_goes_on_however_it_is_added(way: str, name: str) -> No
         (lambda s, w: s + s + w, "the stream itself"),
         (lambda s, w: torch.lerp(s, s + w, 1.0) * 1.0, "does not return the residual stream"),
         (lambda s, w: 0.5 * s + w, "does not return the residual stream"),
+        (lambda s, w: (s + w).mul_(1.0), "does not return the residual stream"),
+        (overwritten, "does not return the residual stream"),
         (lambda s, w: torch.stack([s, w]).sum(0), "does not return the residual stream"),
         (lambda s, w: s + 0.5 * w + 0.5 * w, "4 times"),
         (lambda s, w: s, "0 times"),
@@ -126,8 +138,10 @@ def test_a_model_that_runs_none_of_its_lists_of_blocks_is_refused() -> None:
 
 
 def test_a_model_that_draws_random_numbers_in_eval_mode_is_refused() -> None:
-    with pytest.raises(ConfigError, match="may be random"):
+    with pytest.raises(ConfigError, match=r"cannot be wrapped: Dropout of 0\.5 acts"):
         minicache.wrap(Own(lambda stream, written: stream + F.dropout(written, 0.5)))
+    with pytest.raises(ConfigError, match="may be random"):
+        minicache.wrap(Own(lambda stream, written: stream + written * torch.rand(())))
 
 
 def test_of_several_lists_the_one_that_text_goes_through_is_followed() -> None:
@@ -321,7 +335,7 @@ def test_a_law_that_fails_refuses_what_rests_on_it_alone(monkeypatch: pytest.Mon
             site.linears = {name: doubled(linear) for name, linear in site.linears.items()}
         return plan
 
-    monkeypatch.setattr(wrapped_module, "make_plan", wrong)
+    monkeypatch.setattr(laws, "make_plan", wrong)
     wrapped = minicache.wrap(Own(WAYS["plus"]))
     assert "miss attn_out" in wrapped.refused["blocks.0.attn.hook_z"]
     assert "miss mlp_out" in wrapped.refused["blocks.1.mlp.hook_post"]
@@ -332,6 +346,6 @@ def test_a_law_that_fails_refuses_what_rests_on_it_alone(monkeypatch: pytest.Mon
         plan.unembed = [doubled(linear) for linear in plan.unembed]
         return plan
 
-    monkeypatch.setattr(wrapped_module, "make_plan", wrong_at_the_end)
+    monkeypatch.setattr(laws, "make_plan", wrong_at_the_end)
     with pytest.raises(ConfigError, match="do not sum to the logits"):
         minicache.wrap(Own(WAYS["plus"]))

@@ -137,7 +137,9 @@ def test_scores_become_the_pattern(family: str) -> None:
     cache = world(family).cache
     for layer in range(cache.model.cfg.n_layers):
         if f"blocks.{layer}.attn.hook_pattern" in cache:
-            assert_near(cache["attn_scores", layer].softmax(-1), cache["pattern", layer])
+            scores = cache["attn_scores", layer]
+            assert_near(scores.softmax(-1), cache["pattern", layer])
+            assert torch.equal(scores == -torch.inf, cache["pattern", layer] == 0)
             assert torch.equal(
                 cache["pattern", layer].triu(1), torch.zeros_like(cache["pattern", layer])
             )
@@ -167,8 +169,9 @@ def test_what_is_not_offered_is_refused_by_name(family: str) -> None:
     [
         ("bert", "normalises or scales"),
         ("openai-gpt", "normalises or scales"),
-        ("xlnet", "normalises or scales"),
+        ("xlnet", "One vector for each token"),
         ("doge", "normalises or scales"),
+        ("gemma4_text", "normalises or scales"),
         ("t5", "encoder"),
     ],
 )
