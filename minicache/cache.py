@@ -23,7 +23,7 @@ from minicache.errors import (
     ArgumentValueError,
     MissingActivationError,
     UnknownActivationError,
-    described,
+    describe,
     logger,
     nearest,
     shown,
@@ -205,7 +205,7 @@ class ActivationCache(Mapping[Any, Tensor]):
         parts = address if isinstance(address, tuple) else (address,)
         if not 1 <= len(parts) <= 3 or not isinstance(address, str | tuple):
             raise AddressTypeError(
-                f"{described(address)} is no address. Give a name "
+                f"{describe(address)} is no address. Give a name "
                 f"such as 'q3' or 'blocks.3.attn.hook_q', or a tuple (name, layer, layer_type)."
             )
         name, layer, layer_type = (*parts, None, None)[:3]

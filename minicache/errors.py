@@ -41,7 +41,7 @@ __all__ = [
     "TokenError",
     "UnknownActivationError",
     "UnknownWordError",
-    "described",
+    "describe",
     "logger",
     "nearest",
     "optional",
@@ -156,7 +156,7 @@ def shown(value: object) -> str:
     return text if len(text) <= 100 else f"{text[:99]}…"
 
 
-def described(value: object) -> str:
+def describe(value: object) -> str:
     """A value and its type, for a message about an argument of the wrong type."""
     return f"{shown(value)} of type {type(value).__name__}"
 

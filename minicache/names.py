@@ -17,7 +17,7 @@ from minicache.errors import (
     ArgumentTypeError,
     LayerRangeError,
     UnknownActivationError,
-    described,
+    describe,
     nearest,
     shown,
 )
@@ -103,17 +103,17 @@ def get_act_name(name: str, layer: int | None = None, layer_type: str | None = N
         or (index is None and layer is not None)
         or not isinstance(layer_type, str | None)
     ):
-        parts = " and ".join(map(described, (name, layer, layer_type)))
+        parts = " and ".join(map(describe, (name, layer, layer_type)))
         raise AddressTypeError(
             f"get_act_name was given {parts}. A name is a string; a layer is an int from 0 up, or "
             f"None; a layer_type is a string such as 'attn', 'mlp', 'ln1', or None. "
             f"Examples: ('q', 3), ('scale', 3, 'ln1'), 'q3'."
         )
-    return _resolved(name, index, layer_type)
+    return _resolve(name, index, layer_type)
 
 
 @lru_cache(maxsize=4096)  # an analysis asks for the same few hundred names again and again
-def _resolved(name: str, layer: int | None, layer_type: str | None) -> str:
+def _resolve(name: str, layer: int | None, layer_type: str | None) -> str:
     asked = ", ".join(shown(part) for part in (name, layer, layer_type) if part is not None)
     if "." in name or name.startswith("hook_"):
         if layer is None and layer_type is None:
@@ -229,7 +229,7 @@ def block_layer(layer: int, n_layers: int) -> int:
         LayerRangeError: there is no such block.
         ArgumentTypeError: `layer` is not an int.
     """
-    return _counted(layer, n_layers, "Layer ", f"this model has {n_layers}")
+    return _count_from_start(layer, n_layers, "Layer ", f"this model has {n_layers}")
 
 
 def stream_place(layer: int | None, n_layers: int, *, mlp_input: bool = False) -> int:
@@ -246,7 +246,7 @@ def stream_place(layer: int | None, n_layers: int, *, mlp_input: bool = False) -
         ArgumentTypeError: `layer` is not an int or None.
     """
     there = f"the stream past {n_layers} layers has {n_layers + 1} places"
-    place = n_layers if layer is None else _counted(layer, n_layers + 1, "layer=", there)
+    place = n_layers if layer is None else _count_from_start(layer, n_layers + 1, "layer=", there)
     if mlp_input and place == n_layers:
         raise LayerRangeError(
             f"mlp_input=True with layer={layer}: no MLP follows the last place of the stream. "
@@ -255,10 +255,10 @@ def stream_place(layer: int | None, n_layers: int, *, mlp_input: bool = False) -
     return place
 
 
-def _counted(layer: object, size: int, asked: str, there: str) -> int:
+def _count_from_start(layer: object, size: int, asked: str, there: str) -> int:
     """A layer as a list of this size counts it, from 0 up."""
     if (index := index_of(layer)) is None:
-        raise ArgumentTypeError(f"layer is an int, and not {described(layer)}.")
+        raise ArgumentTypeError(f"layer is an int, and not {describe(layer)}.")
     if -size <= index < size:
         return index % size
     raise LayerRangeError(

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from minicache.errors import BatchSizeError, SliceError, SliceRangeError, described, shown
+from minicache.errors import BatchSizeError, SliceError, SliceRangeError, describe, shown
 from minicache.names import index_of
 
 __all__ = ["Slice", "SliceInput", "batch_items", "only_item"]
@@ -51,11 +51,11 @@ class Slice:
         if input_slice is None:
             self.mode, self.slice = "identity", slice(None)
         elif isinstance(input_slice, tuple | slice):
-            self.mode, self.slice = "slice", _checked_range(input_slice)
+            self.mode, self.slice = "slice", _check_range(input_slice)
         elif (index := index_of(input_slice)) is not None:
             self.mode, self.slice = "int", index
         else:
-            self.mode, self.slice = "array", _checked_array(input_slice)
+            self.mode, self.slice = "array", _check_array(input_slice)
 
     @classmethod
     def unwrap(cls, slice_input: Slice | SliceInput) -> Slice:
@@ -157,7 +157,7 @@ def only_item(name: str, tensor: Tensor) -> Tensor:
     return tensor[0]
 
 
-def _checked_range(given: tuple[int | None, ...] | slice) -> slice:
+def _check_range(given: tuple[int | None, ...] | slice) -> slice:
     parts = (given.start, given.stop, given.step) if isinstance(given, slice) else given
     indices = [index_of(part) for part in parts]
     whole = indices.count(None) == sum(part is None for part in parts)
@@ -172,11 +172,11 @@ def _checked_range(given: tuple[int | None, ...] | slice) -> slice:
     return result
 
 
-def _checked_array(given: Any) -> Tensor:
+def _check_array(given: Any) -> Tensor:
     """A 1-d tensor of int64 or bool, on the CPU and in memory of its own."""
     sequence = isinstance(given, Sequence) and not isinstance(given, str | bytes)
     if not sequence and not hasattr(given, "__array__"):
-        raise SliceError(f"{described(given)} does not describe a slice. {_FORMS}")
+        raise SliceError(f"{describe(given)} does not describe a slice. {_FORMS}")
     kinds = {type(entry) for entry in given} if sequence else set()
     if hasattr(given, "__array__") and not isinstance(given, Tensor):
         given = given.__array__().copy()  # torch refuses numpy's negative strides

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from minicache.errors import ArgumentTypeError, ArgumentValueError, described, shown
+from minicache.errors import ArgumentTypeError, ArgumentValueError, describe, shown
 
 __all__ = ["storage_id", "storages", "usable_device"]
 
@@ -34,7 +34,7 @@ def usable_device(given: torch.device | str | int) -> torch.device:
     """
     if isinstance(given, bool) or not isinstance(given, torch.device | str | int):
         raise ArgumentTypeError(
-            f"{described(given)} is no device. Give 'cpu', 'cuda' or a torch.device."
+            f"{describe(given)} is no device. Give 'cpu', 'cuda' or a torch.device."
         )
     try:
         device = torch.empty(0, device=given).device

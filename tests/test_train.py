@@ -7,7 +7,7 @@ import torch
 
 import minicache
 from minicache.__main__ import main
-from minicache.cli.train import train, untrained
+from minicache.cli.train import make_untrained, train
 
 
 def test_training_writes_a_folder_that_loads_and_that_the_tour_can_show(tmp_path, capsys):
@@ -24,7 +24,7 @@ def test_training_writes_a_folder_that_loads_and_that_the_tour_can_show(tmp_path
 def test_training_twice_from_one_seed_gives_the_same_weights():
     made = []
     for _ in range(2):
-        model = untrained(1, 5)
+        model = make_untrained(1, 5)
         (first, _) = train(model, 5, 3, checkpoints=1)
         assert first["step"] == 0
         assert not model.training

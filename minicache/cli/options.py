@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # pragma: no cover  # torch, and what imports it
 
     from minicache.model import HookedTransformer
 
-__all__ = ["COMMANDS", "Screen", "clip", "device_named", "load_model", "parse"]
+__all__ = ["COMMANDS", "Screen", "clip", "load_model", "parse", "parse_device"]
 
 PROMPT: Final = "When Mary and John went to the shop , John gave a book to"
 LARGEST: Final = 2**31 - 1  # of a size: nothing that fits a machine is larger
@@ -162,7 +162,7 @@ def _svg(text: str) -> Path:
     return file
 
 
-def device_named(name: str) -> torch.device:
+def parse_device(name: str) -> torch.device:
     """The device that `--device` names, if this machine has it and it keeps values.
 
     Raises:
@@ -183,7 +183,7 @@ def load_model(args: Namespace) -> HookedTransformer:
         ConfigError: there is no such device.
         ModelFileError: there is no such model.
     """
-    device = device_named(args.device)
+    device = parse_device(args.device)
     from minicache.model import HookedTransformer
 
     return HookedTransformer.from_pretrained(args.model, args.revision).to(device)

@@ -109,7 +109,7 @@ def show(findings: dict[str, Any], console: Console) -> None:
         for layer, row in enumerate(findings["stream"])
         for pos, value in enumerate(row)
     }
-    _ranked(console, places)
+    _print_ranked(console, places)
     code(
         console,
         "from minicache import patching",
@@ -126,11 +126,11 @@ def show(findings: dict[str, Any], console: Console) -> None:
         for layer, row in enumerate(findings["heads"])
         for head, value in enumerate(row)
     }
-    _ranked(console, heads)
+    _print_ranked(console, heads)
     code(console, "patching.get_act_patch_attn_head_out_all_pos(model, corrupted, cache, metric)")
 
 
-def _ranked(console: Console, values: dict[str, float]) -> None:
+def _print_ranked(console: Console, values: dict[str, float]) -> None:
     rows = table()
     first = sorted(values.items(), key=lambda item: -abs(item[1]))[:MOST]
     for name, value in first:

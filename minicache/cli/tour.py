@@ -122,7 +122,7 @@ def show(findings: dict[str, Any], console: Console) -> None:
     """Draw the findings. Fits 80 columns, and needs neither colour nor a terminal."""
     prompt, answer, versus = (findings[key] for key in ("prompt", "answer", "versus"))
     asked = f"{answer!r}" + (f", {versus!r}" if versus else "")
-    what = _asked(findings)
+    what = _name_target(findings)
     start = "" if findings["bos"] else ", prepend_bos=False"
 
     heading(console, "1", "The tokens")
@@ -182,7 +182,7 @@ def show(findings: dict[str, Any], console: Console) -> None:
     code(console, f"minicache.predict_saved_bytes(model.cfg, batch=1, pos={cost['pos']})")
 
 
-def _asked(findings: dict[str, Any]) -> str:
+def _name_target(findings: dict[str, Any]) -> str:
     less = f" less that of {findings['versus']!r}" if findings["versus"] else ""
     return f"logit of {findings['answer']!r}{less}"
 
@@ -216,6 +216,6 @@ def run(args: argparse.Namespace) -> int:
         from minicache import plots  # an optional extra, wanted only here
 
         shares = [row["share"] for row in findings["heads"]]
-        title = f"What each head adds to the {_asked(findings)}"
+        title = f"What each head adds to the {_name_target(findings)}"
         plots.save(plots.heat_map(shares, model.cfg.n_layers, title), args.plot)
     return 0

@@ -27,7 +27,7 @@ from minicache.model import HookedTransformer, HookedTransformerConfig
 from minicache.model.loading import Parts, save_parts
 from minicache.model.tokenizers import WordTokenizer
 
-__all__ = ["evaluate", "head_scores", "run", "train", "untrained"]
+__all__ = ["evaluate", "head_scores", "make_untrained", "run", "train"]
 
 N_CTX: Final = 48
 BATCH: Final = 32
@@ -48,7 +48,7 @@ def config(n_layers: int, seed: int) -> HookedTransformerConfig:
     )
 
 
-def untrained(n_layers: int, seed: int) -> HookedTransformer:
+def make_untrained(n_layers: int, seed: int) -> HookedTransformer:
     """A model of the shipped shape with its first weights."""
     return HookedTransformer(config(n_layers, seed), WordTokenizer(corpus.VOCABULARY))
 
@@ -276,7 +276,7 @@ def run(args: argparse.Namespace) -> int:
     torch.set_num_threads(1)  # more threads add in another order, and the weights differ
     console = Screen()
     columns = (TextColumn("training"), BarColumn(), TextColumn("loss {task.fields[loss]:.3f}"))
-    model, history = untrained(args.layers, args.seed), []
+    model, history = make_untrained(args.layers, args.seed), []
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
         task = progress.add_task("training", total=args.steps, loss=math.nan)
         for row in train(model, args.seed, args.steps):

@@ -76,7 +76,7 @@ class Plan:
                 raise ConfigError(f"{what}={value}: give 1 or more; the model's n_ctx is {most}.")
         if dtype not in DTYPES:
             raise ConfigError(f"dtype={dtype!r}: give {', '.join(DTYPES)}.")
-        picked = {found for name in names for found in _matching(model, name)}
+        picked = {found for name in names for found in _match_names(model, name)}
         in_order = tuple(name for name in model.hook_dict if name in picked)
         return cls(
             _hash_model(model),
@@ -114,7 +114,7 @@ def bytes_a_token(
     return numbers * size
 
 
-def _matching(model: HookedTransformer, name: str) -> list[str]:
+def _match_names(model: HookedTransformer, name: str) -> list[str]:
     pattern = name if set(name) & set("*?[") else get_act_name(name)
     if found := fnmatch.filter(model.hook_dict, pattern):
         return found

@@ -15,7 +15,13 @@ from typing import Any, Final, Literal, TypeAlias
 
 from torch import Tensor, nn
 
-from minicache.errors import ArgumentValueError, HookError, UnknownActivationError, described, shown
+from minicache.errors import (
+    ArgumentValueError,
+    HookError,
+    UnknownActivationError,
+    describe,
+    shown,
+)
 from minicache.names import split_act_name
 
 __all__ = ["Attached", "Direction", "HookFunction", "HookPoint", "check_hook"]
@@ -199,7 +205,7 @@ def _apart(tensor: Tensor) -> Tensor:
 def check_hook(hook: object, dir: object) -> None:
     """Raise unless `hook` can be called and `dir` is a direction."""
     if not callable(hook):
-        raise HookError(f"A hook is a function hook(tensor, hook), and not {described(hook)}.")
+        raise HookError(f"A hook is a function hook(tensor, hook), and not {describe(hook)}.")
     check_direction(dir)
 
 

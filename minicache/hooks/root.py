@@ -18,7 +18,7 @@ from minicache.errors import (
     GradientError,
     HookError,
     UnknownActivationError,
-    described,
+    describe,
     logger,
     nearest,
     shown,
@@ -70,7 +70,7 @@ class HookedRootModule(nn.Module):
 
     def hook_points(self) -> Iterable[HookPoint]:
         """Every hook point of the model."""
-        return [self.hook_dict[name] for name in self._filtered(None)]
+        return [self.hook_dict[name] for name in self._filter_names(None)]
 
     def add_hook(
         self,
@@ -229,7 +229,7 @@ class HookedRootModule(nn.Module):
         def keep_grad(tensor: Tensor, hook: HookPoint) -> None:
             keep(tensor, hook, "_grad")
 
-        names = self._filtered(names_filter)
+        names = self._filter_names(names_filter)
         if not names:
             logger.warning("names_filter matches no hook point, so the cache will be empty.")
         fwd_hooks = [(name, keep) for name in names]
@@ -274,12 +274,12 @@ class HookedRootModule(nn.Module):
     ) -> Iterator[tuple[HookPoint, HookFunction, Direction]]:
         """Which hook goes onto which hook point. Raises if that cannot be said."""
         if not isinstance(named_hooks, Iterable) or isinstance(named_hooks, str | Mapping):
-            raise HookError(f"{dir}_hooks is a list of pairs, and not {described(named_hooks)}.")
+            raise HookError(f"{dir}_hooks is a list of pairs, and not {describe(named_hooks)}.")
         for pair in named_hooks:
             if not isinstance(pair, tuple | list) or len(pair) != 2:
                 raise HookError(
                     f"{dir}_hooks is a list of pairs (name or predicate, hook), and "
-                    f"{described(pair)} is no such pair."
+                    f"{describe(pair)} is no such pair."
                 )
             name, hook = pair
             check_hook(hook, dir)
@@ -289,14 +289,14 @@ class HookedRootModule(nn.Module):
     def _points(self, name: str | NamePredicate) -> list[HookPoint]:
         if not isinstance(name, str) and not callable(name):
             raise HookError(
-                f"A hook is attached by a name or a function of a name, not by {described(name)}."
+                f"A hook is attached by a name or a function of a name, not by {describe(name)}."
             )
-        names = self._filtered(name)
+        names = self._filter_names(name)
         if not names:
             logger.warning("%r matches no hook point, so this hook is attached nowhere.", name)
         return [self.hook_dict[name] for name in names]
 
-    def _filtered(self, names_filter: NamesFilter) -> list[str]:
+    def _filter_names(self, names_filter: NamesFilter) -> list[str]:
         """The names that a filter picks, in the model's order. Exact names must exist."""
         if "hook_dict" not in self.__dict__:
             raise HookError(
@@ -310,7 +310,7 @@ class HookedRootModule(nn.Module):
         if not isinstance(names_filter, str | Sequence):
             raise HookError(
                 f"names_filter is a name, a list of names, a function of a name, or None, and not "
-                f"{described(names_filter)}."
+                f"{describe(names_filter)}."
             )
         wanted = [names_filter] if isinstance(names_filter, str) else list(names_filter)
         for name in wanted:

@@ -84,16 +84,16 @@ class SavedBytes:
 
     def by_operation(self) -> dict[str, int]:
         """`total`, operation by operation, the largest first."""
-        return self._grouped(lambda saved: saved.operation)
+        return self._group(lambda saved: saved.operation)
 
     def by_module(self) -> dict[str, int]:
         """`total`, module by module, the largest first."""
-        return self._grouped(lambda saved: saved.module)
+        return self._group(lambda saved: saved.module)
 
     def _of_kind(self, kind: str) -> int:
         return sum(saved.bytes for saved in self.saved if saved.kind == kind)
 
-    def _grouped(self, key: Callable[[Saved], str]) -> dict[str, int]:
+    def _group(self, key: Callable[[Saved], str]) -> dict[str, int]:
         counts: Counter[str] = Counter()
         for saved in self.saved:
             if saved.kind == "activation":

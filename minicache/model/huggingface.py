@@ -28,7 +28,7 @@ INDEX: Final = "model.safetensors.index.json"
 CONSTANT: Final = re.compile(r"h\.\d+\.attn\.(attention\.)?(bias|masked_bias)")
 
 
-def gpt2_config(config: dict[str, Any]) -> dict[str, Any]:
+def convert_gpt2_config(config: dict[str, Any]) -> dict[str, Any]:
     """A GPT-2 configuration, under the names of `HookedTransformerConfig`.
 
     Raises:
@@ -52,7 +52,7 @@ def gpt2_config(config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def gpt2_block(w: Callable[[str], Tensor], heads: int) -> Weights:
+def convert_gpt2_block(w: Callable[[str], Tensor], heads: int) -> Weights:
     """One block of GPT-2. Its matrices are [input, output], with q, k and v fused into one."""
     q, k, v = w("attn.c_attn.weight").chunk(3, dim=1)
     b_q, b_k, b_v = w("attn.c_attn.bias").chunk(3)
@@ -68,7 +68,7 @@ def gpt2_block(w: Callable[[str], Tensor], heads: int) -> Weights:
     }
 
 
-def neo_config(config: dict[str, Any]) -> dict[str, Any]:
+def convert_neo_config(config: dict[str, Any]) -> dict[str, Any]:
     """A GPT-Neo configuration, under the names of `HookedTransformerConfig`.
 
     It has local layers, and does not scale attention scores.
@@ -117,7 +117,7 @@ def _attn_types(config: dict[str, Any]) -> list[str]:
     return [kind for group, times in groups for kind in group * times]
 
 
-def neo_block(w: Callable[[str], Tensor], heads: int) -> Weights:
+def convert_neo_block(w: Callable[[str], Tensor], heads: int) -> Weights:
     """One block of GPT-Neo. Its matrices are [output, input], and q, k and v have no biases."""
     block = {"attn.b_O": w("attn.attention.out_proj.bias")}
     for ours, theirs in (("Q", "q_proj"), ("K", "k_proj"), ("V", "v_proj")):
@@ -132,8 +132,8 @@ def neo_block(w: Callable[[str], Tensor], heads: int) -> Weights:
 
 
 FAMILIES: Final = {
-    "gpt2": ("n_layer", gpt2_config, gpt2_block),
-    "gpt_neo": ("num_layers", neo_config, neo_block),
+    "gpt2": ("n_layer", convert_gpt2_config, convert_gpt2_block),
+    "gpt_neo": ("num_layers", convert_neo_config, convert_neo_block),
 }
 
 

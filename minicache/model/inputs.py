@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor
 
-from minicache.errors import ConfigError, ShapeError, TokenError, described, logger
+from minicache.errors import ConfigError, ShapeError, TokenError, describe, logger
 from minicache.model.tokenizers import Tokenizer
 
 __all__ = [
@@ -47,7 +47,7 @@ def as_ids(given: Any, device: torch.device | None = None) -> Tensor:
         return torch.as_tensor(given, device=device)
     except (TypeError, ValueError, RuntimeError, OverflowError):
         raise TokenError(
-            f"{described(given)} is not tokens. Give an id, lists of ids of equal length, or a "
+            f"{describe(given)} is not tokens. Give an id, lists of ids of equal length, or a "
             f"tensor of ids."
         ) from None
 
@@ -128,7 +128,7 @@ def real_tokens(
                 "attention_mask was given with texts, whose lengths are known. Leave it out, or "
                 "give tokens."
             )
-        return _checked_mask(attention_mask, tokens)
+        return _check_mask(attention_mask, tokens)
     if lengths is not None:
         ends = torch.tensor(lengths, device=tokens.device)
         return torch.arange(tokens.shape[1], device=tokens.device) < ends[:, None]
@@ -147,7 +147,7 @@ def real_tokens(
     return None
 
 
-def _checked_mask(mask: Tensor, tokens: Tensor) -> Bool[Tensor, "batch pos"]:
+def _check_mask(mask: Tensor, tokens: Tensor) -> Bool[Tensor, "batch pos"]:
     if not isinstance(mask, Tensor) or mask.shape != tokens.shape:
         shape = tuple(mask.shape) if isinstance(mask, Tensor) else type(mask).__name__
         raise ShapeError(

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from minicache import ActivationCache, HookedTransformer, HookedTransformerConfig
-from minicache.cli.options import device_named
+from minicache.cli.options import parse_device
 from minicache.errors import ConfigError
 from tests.benchmarks.measure import ratio, times
 
@@ -62,7 +62,7 @@ def main() -> int:
     args = parser.parse_args()
     torch.set_num_threads(1)
     try:
-        device = device_named(args.device)
+        device = parse_device(args.device)
     except ConfigError as error:
         print(f"Nothing was measured. {error}")
         return 2

@@ -60,7 +60,7 @@ def ablate(
         ConfigError: `how` is unknown, or `cache` is missing or not needed.
         BatchSizeError: the cache has fewer than two items, or other shapes than the run.
     """
-    picked = _picked(model, [parts] if isinstance(parts, str) else parts)
+    picked = _pick_heads(model, [parts] if isinstance(parts, str) else parts)
     if how not in ("mean", "zero", "resample"):
         raise ConfigError(f"how={how!r}: ablate with 'mean', 'zero' or 'resample'.")
     if (cache is None) != (how == "zero"):
@@ -73,7 +73,7 @@ def ablate(
         yield
 
 
-def _picked(model: Hookable, parts: Sequence[str]) -> dict[str, list[int]]:
+def _pick_heads(model: Hookable, parts: Sequence[str]) -> dict[str, list[int]]:
     """Hook points, and for each the heads or neurons there; none listed is everything."""
     picked: dict[str, list[int]] = {}
     for part in parts:
@@ -145,13 +145,13 @@ def _replace(where: list[int], values: Tensor | None) -> Callable[..., Tensor]:
 
     def hook(activation: Tensor, hook: object) -> Tensor:
         changed = activation.clone()
-        changed[place] = 0 if values is None else _tiled(values, activation)[place].to(activation)
+        changed[place] = 0 if values is None else _tile(values, activation)[place].to(activation)
         return changed
 
     return hook
 
 
-def _tiled(values: Tensor, activation: Tensor) -> Tensor:
+def _tile(values: Tensor, activation: Tensor) -> Tensor:
     """Values for each row of a run, which may stack its items several times, as a sweep does."""
     copies, rest = divmod(activation.shape[0], values.shape[0])
     if rest or values.shape[1:] != activation.shape[1:]:

@@ -16,7 +16,7 @@ from einops import reduce
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from minicache.analysis.patching.runs import Metric, Patchable, checked_tokens, measured
+from minicache.analysis.patching.runs import Metric, Patchable, check_token_tensor, measure
 from minicache.analysis.patching.sweeps import check_same_shape, index_sizes
 from minicache.analysis.protocols import Cached
 from minicache.errors import ConfigError
@@ -54,7 +54,7 @@ def attribution_patching(
         MissingActivationError: the clean run did not keep it.
         BatchSizeError: the clean run has other shapes than the corrupted one.
     """
-    tokens = checked_tokens(corrupted_tokens)
+    tokens = check_token_tensor(corrupted_tokens)
     index_sizes(model, tokens, clean_cache, activation_name, index_axis_names)
     layers = range(model.cfg.n_layers)
     names = [get_act_name(activation_name, layer) for layer in layers]
@@ -74,7 +74,7 @@ def attribution_patching(
     hooks = [(name, partial(keep, layer=layer)) for layer, name in enumerate(names)]
     with torch.inference_mode(False), torch.enable_grad():
         logits = model.run_with_hooks(tokens.clone(), fwd_hooks=hooks)
-        before = measured(patching_metric, logits)
+        before = measure(patching_metric, logits)
         if not before.requires_grad:
             raise ConfigError(
                 "patching_metric has no gradient with respect to the logits. Use one that is "

@@ -24,8 +24,8 @@ from minicache.analysis.patching.runs import (
     Metric,
     Patchable,
     batches,
-    checked_tokens,
-    measured,
+    check_token_tensor,
+    measure,
     shown,
 )
 from minicache.analysis.patching.sweeps import check_same_shape
@@ -69,7 +69,7 @@ def path_patching(
         UnknownActivationError: a receiver is no head.
         BatchSizeError: the clean run has other shapes than the corrupted one.
     """
-    tokens = checked_tokens(corrupted_tokens)
+    tokens = check_token_tensor(corrupted_tokens)
     if receiver_input not in ("q", "k", "v"):
         raise ConfigError(f"receiver_input={receiver_input!r}: give 'q', 'k' or 'v'.")
     heads = heads_by_layer(model, receivers)
@@ -90,7 +90,7 @@ def path_patching(
                 hooks.append((get_act_name(receiver_input, layer), put))
             logits = base.run(first, len(picked), hooks)
             values += [
-                measured(patching_metric, one) for one in torch.split(logits, tokens.shape[0])
+                measure(patching_metric, one) for one in torch.split(logits, tokens.shape[0])
             ]
     return torch.stack(values)
 

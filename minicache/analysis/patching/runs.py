@@ -28,8 +28,8 @@ __all__ = [
     "Metric",
     "Patchable",
     "batches",
-    "checked_tokens",
-    "measured",
+    "check_token_tensor",
+    "measure",
     "shown",
 ]
 
@@ -134,7 +134,7 @@ def shown(plan: Sequence[Batch], what: str, progress: bool) -> Iterable[Batch]:
     return track(plan, what)
 
 
-def checked_tokens(tokens: object) -> Int[Tensor, "batch pos"]:
+def check_token_tensor(tokens: object) -> Int[Tensor, "batch pos"]:
     """Tokens as [batch, pos]."""
     if not isinstance(tokens, Tensor) or tokens.ndim not in (1, 2) or tokens.numel() == 0:
         shape = tuple(tokens.shape) if isinstance(tokens, Tensor) else repr(tokens)
@@ -142,7 +142,7 @@ def checked_tokens(tokens: object) -> Int[Tensor, "batch pos"]:
     return tokens if tokens.ndim == 2 else rearrange(tokens, "pos -> 1 pos")
 
 
-def measured(metric: Metric, logits: Float[Tensor, "batch pos d_vocab"]) -> Float[Tensor, ""]:
+def measure(metric: Metric, logits: Float[Tensor, "batch pos d_vocab"]) -> Float[Tensor, ""]:
     """What the metric says of one run, as a float."""
     value = torch.as_tensor(metric(logits))
     if value.numel() != 1:

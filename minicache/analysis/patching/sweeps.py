@@ -24,8 +24,8 @@ from minicache.analysis.patching.runs import (
     Metric,
     Patchable,
     batches,
-    checked_tokens,
-    measured,
+    check_token_tensor,
+    measure,
     shown,
 )
 from minicache.analysis.protocols import Cached
@@ -145,7 +145,7 @@ def generic_activation_patch(
         MissingActivationError: the clean run did not keep it.
         BatchSizeError: the clean run has other shapes than the corrupted one.
     """
-    tokens = checked_tokens(corrupted_tokens)
+    tokens = check_token_tensor(corrupted_tokens)
     if (index_df is None) == (index_axis_names is None):
         raise ConfigError("Give index_axis_names or index_df: one of them, and not both.")
     if index_axis_names is not None:
@@ -176,7 +176,7 @@ def generic_activation_patch(
 
             logits = base.run(layer, len(picked), [(names[layer], patch)])
             for index, one in zip(picked, torch.split(logits, batch), strict=True):
-                values[index] = measured(patching_metric, one)
+                values[index] = measure(patching_metric, one)
             del logits  # before the next ones are made
     result = torch.stack([values[index] for index in range(len(indices))]).reshape(sizes)
     return (result, indices) if return_index_df else result
