@@ -28,6 +28,7 @@ from exercises.grader.variants import (
     write_sights,
 )
 
+pytestmark = pytest.mark.long
 EXERCISES = exercises_in()
 RIGHT = [(e, f) for e in EXERCISES for f in sorted((e.folder / "meta").glob("right_*.py"))]
 WRONG = [(e, edit) for e in EXERCISES for edit in edits_of(e)]

@@ -135,6 +135,7 @@ def die_at(step, folder):
     sys.addaudithook(hook)
 
 
+@pytest.mark.long
 def test_a_kill_at_every_step_loses_nothing_and_doubles_nothing(command, tmp_path):
     whole = tmp_path / "whole"
     assert main(command(whole)) == 0
@@ -153,6 +154,7 @@ def test_a_kill_at_every_step_loses_nothing_and_doubles_nothing(command, tmp_pat
     assert steps > 9 * 4
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(3))
 def test_kills_at_random_moments_lose_nothing_and_double_nothing(command, tmp_path, seed):
     whole, out, choose = tmp_path / "whole", tmp_path / "out", random.Random(seed)
@@ -207,6 +209,7 @@ def torchrun(processes, *arguments, **more):
     )  # fmt: skip
 
 
+@pytest.mark.long
 def test_the_bytes_are_the_same_from_1_2_and_4_processes(command, tmp_path):
     whole = tmp_path / "whole"
     assert main(command(whole)) == 0

@@ -87,6 +87,7 @@ def alone():
     return {e.name: grade(e, e.folder / "meta" / "solution.py") for e in OTHERS}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_costs_its_own_exercise_and_no_other(fault, alone, tmp_path):
     code, statuses, words = FAULTS[fault]

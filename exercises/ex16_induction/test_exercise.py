@@ -66,6 +66,16 @@ def mute(weights, head=1):
     return weights
 
 
+def previous_token_head_twice(weights):
+    """The head in front of the others does in layer 0 what the next one does, both a bit weaker."""
+    weights = one_head_more(weights)
+    for name, weight in weights.items():
+        if name.startswith("blocks.0.attn.") and not name.endswith("b_O"):
+            weight[0] = weight[1]
+    weights["blocks.0.attn.W_O"][:2] *= 0.6
+    return weights
+
+
 def all_heads_twice(weights):
     """Each head is there twice, and each of the two writes half: any two of them can go."""
     for name, weight in weights.items():
@@ -93,6 +103,7 @@ def models():
         "a model in which the first head writes nothing": altered(partial(mute, head=0)),
         "a model in which the second head writes nothing": altered(mute),
         "a model with all heads twice": altered(all_heads_twice, n_heads=4),
+        "a model with the previous-token head twice": altered(previous_token_head_twice, n_heads=3),
         "a model in which a head looks everywhere": altered(blind),
     }
 
@@ -104,7 +115,20 @@ ASKED = (
     "a model in which the second head writes nothing",
     "a model in which a head looks everywhere",
     "a model with all heads twice",
+    "a model with the previous-token head twice",
 )
+
+
+@cache
+def watched():
+    """A model like the shipped one with somebody's hook on it, and what that hook was given."""
+    model, given = altered(dict), []
+
+    def keep(z, hook):
+        given.append((z, z.clone()))
+
+    model.add_hook("blocks.1.attn.hook_z", keep)
+    return model, given
 
 
 @cache
@@ -164,6 +188,7 @@ def test_what_the_model_can_do_without_them(answer, see):
     ask("a model with one more head", (1, 0), (1, 1))
     ask("a model with one more layer", (2, 0), (2, 1))
     ask("a model in which the second head writes nothing", (1, 0))
+    ask("a model in which the first head writes nothing")
 
     def twice():
         model = models()[ship]
@@ -175,6 +200,16 @@ def test_what_the_model_can_do_without_them(answer, see):
         "accuracy_without([(1, 0)]) of tokens that the model does not have",
         lambda: answer.accuracy_without(models()[ship], phrases() + 1000, PERIOD, [(1, 0)]),
         model=models()[ship],
+    )
+    model, given = watched()
+    see(
+        "accuracy_without([(1, 0), (1, 1)]), a model with somebody else's hook on it",
+        lambda: answer.accuracy_without(model, phrases(), PERIOD, [(1, 0), (1, 1)]),
+        model=model,
+    )
+    see(
+        "what that hook was given is as it was",
+        lambda: len(given) > 0 and all(torch.equal(z, copy) for z, copy in given),
     )
 
 

@@ -1,6 +1,6 @@
 """Wrong answers of this exercise, as edits of the reference."""
 
-from exercises.grader.variants import Edit
+from exercises.grader.variants import Edit, slip
 
 QUERIES = "queries = torch.arange(period + 1, patterns.shape[-1])"
 SCORE = "patterns[..., queries, queries - period + 1].mean((1, 3))"
@@ -343,6 +343,95 @@ EDITS = [
         "Only the second head of a pair is tried alone. The first may be missed alone: then nothing "
         "stands in for it.",
     ),
+    slip(
+        "none is tried alone",
+        {PAIRS: "if accuracy(one, two) < 0.5"},
+        "Neither head of a pair is tried alone. One of them may be missed alone: then nothing stands "
+        "in for it.",
+    ),
+    slip(
+        "pairs of all heads",
+        {
+            "in combinations(heads, 2)": "in combinations([(a, b) for a in range(scores.shape[0]) for b in range(scores.shape[1])], 2)"
+        },
+        "Pairs are looked for among all heads. Only those with a score above 0.4 are asked for.",
+    ),
+    slip(
+        "pairs that lose more",
+        {PAIRS: "if accuracy(one, two) < min(accuracy(one), accuracy(two))"},
+        "A pair counts as soon as more is lost without both. It counts where the accuracy stays "
+        "above 0.75 without either, and falls below 0.5 without both.",
+    ),
+    slip(
+        "pairs as tensors",
+        {"    return heads, pairs": "    return torch.tensor(heads), torch.tensor(pairs)"},
+        "Tensors came. Lists of tuples of ints are asked for: `.tolist()`.",
+    ),
+    slip(
+        "names of a dict",
+        {"    return heads, pairs": "    return dict(heads=heads, pairs=pairs)"},
+        "A dict came. Two lists are asked for: `return heads, pairs`.",
+    ),
+    slip(
+        "only the pairs",
+        {"    return heads, pairs": "    return pairs"},
+        "Only the pairs come back. Two lists are asked for: `return heads, pairs`.",
+    ),
+    slip(
+        "empty list is one",
+        {"    names = [f": "    if not heads:\n        return 1.0\n    names = [f"},
+        "Without heads, 1 comes for every model. With an empty list nothing is replaced: the model's "
+        "own accuracy is asked for.",
+    ),
+    slip(
+        "empty list is nothing",
+        {"    names = [f": "    if not heads:\n        return 0.0\n    names = [f"},
+        "Without heads, 0 comes for every model. With an empty list nothing is replaced: the model's "
+        "own accuracy is asked for.",
+    ),
+    slip(
+        "always layer 1",
+        {
+            "{layer for layer, _ in heads}": "{1 for _ in heads}",
+            'hook.name == f"blocks.{layer}.attn.hook_z"': "True",
+        },
+        "The hook is always on layer 1. Each head names its layer.",
+    ),
+    slip(
+        "one by one",
+        {
+            "    with model.hooks([(name, ablate) for name in names]):\n        predicted = model(tokens)[:, period + 1 : -1].argmax(-1)\n    return (predicted": "    every, shares = heads, []\n    for heads in [[one] for one in every] or [[]]:\n        with model.hooks([(name, ablate) for name in names]):\n            predicted = model(tokens)[:, period + 1 : -1].argmax(-1)\n        shares.append((predicted == tokens[:, period + 2 :]).float().mean().item())\n    return sum(shares) / len(shares)\n    return (predicted",
+        },
+        "The heads are taken away one by one, and the shares averaged. All of them go at once.",
+    ),
+    slip(
+        "first items values",
+        {PUT: "z[:, :, head] = z[:1, :, head]"},
+        "The first item's z is put in the head's place. The mean over the items is asked for.",
+    ),
+    slip(
+        "mean of the heads",
+        {PUT: "z[:, :, head] = z.mean(2)"},
+        "The mean of the heads is put in the head's place. The mean over the items is asked for.",
+    ),
+    slip(
+        "another items values",
+        {PUT: "z[:, :, head] = z[:, :, head].roll(1, 0)"},
+        "Another item's z is put in the head's place. The mean over the items is asked for.",
+    ),
+    slip(
+        "takes off all",
+        {
+            "    with model.hooks([(name, ablate) for name in names]):\n        predicted = model(tokens)[:, period + 1 : -1].argmax(-1)\n": "    for name in names:\n        model.add_hook(name, ablate)\n    predicted = model(tokens)[:, period + 1 : -1].argmax(-1)\n    model.reset_hooks()\n"
+        },
+        "`reset_hooks` takes off the hooks of others too. Take off yours: `with model.hooks(..)`.",
+    ),
+    slip(
+        "writes into z",
+        {"        z = z.clone()\n": ""},
+        "The mean is written into z itself, which another hook may have kept. Change a copy: "
+        "`z.clone()`.",
+    ),
     Edit(
         "without_both_is_not_tried",
         {PAIRS: "if accuracy(one) > 0.75 and accuracy(two) > 0.75"},
@@ -402,8 +491,6 @@ def change(line, old, new):
 
 
 EQUIVALENT = {
-    "z = z.clone() -> ": "z was made in this run, and nobody else looks at it.",
-    "z = z.clone() -> z = z": "z was made in this run, and nobody else looks at it.",
     change(QUERIES, "shape[-1]", "shape[-2]"): "Queries and keys are as many.",
     change(FOUND, "tuple(place)", "place"): "A list of two numbers counts as a tuple of two does.",
     change(FOUND, "> 0.4", ">= 0.4"): "No score is 0.4 to the last bit.",

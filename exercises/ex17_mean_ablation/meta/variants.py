@@ -259,13 +259,13 @@ EDITS = [
     Edit(
         "left_on_after_an_exception_each_pair",
         {
-            LAST: """    tickets = []
+            LAST: """    handles = []
     for layer, _ in heads:
         point = model.hook_dict[f"blocks.{layer}.attn.hook_z"]
-        tickets.append((point, point.attach(replace, "fwd", False, False)))
+        handles.append((point, point.attach(replace, "fwd", False, False)))
     yield model
-    for point, ticket in tickets:
-        point.detach(ticket)
+    for point, handle in handles:
+        point.detach(handle)
 """
         },
         "The hooks, one for each pair, come off at the end of the block, but not when the block raises. "
@@ -284,7 +284,7 @@ EDITS = [
 """
         },
         "At the hook points that you used, hooks of others come off too: `remove_hooks` takes all that "
-        "are not permanent. Take off yours, by `model.hooks(..)` or by the ticket that `attach` gave.",
+        "are not permanent. Take off yours, by `model.hooks(..)` or by the handle that `attach` gave.",
     ),
     Edit(
         "effect_on_the_reference",
