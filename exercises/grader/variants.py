@@ -163,7 +163,7 @@ def signature(sights: Mapping[int, str]) -> str:
     parts = {number: sight.split(",") for number, sight in sights.items()}
     discrete = [[number, discrete] for number, (discrete, *_) in parts.items()]
     numbers = [list(map(float, sums)) for _, *sums in parts.values() if sums]
-    digest = hashlib.sha256(json.dumps(discrete).encode()).hexdigest()[:10]
+    digest = hashlib.sha256(json.dumps(discrete).encode()).hexdigest()[:8]
     return ",".join([digest, *(f"{sum(values):.6g}" for values in zip(*numbers, strict=True))])
 
 
