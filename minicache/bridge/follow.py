@@ -87,8 +87,9 @@ class Follow(TorchFunctionMode):
 
     def track(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run a function, and see whether it adds to the stream, or only copies or views it."""
-        args = (*args, *(kwargs.pop(name) for name in ("input", "other") if name in kwargs))
         kind = KINDS.get(func.__name__, func.__name__)
+        if func.__name__ in KINDS:  # of these, `input` and `other` are the first two
+            args = (*args, *(kwargs.pop(name) for name in ("input", "other") if name in kwargs))
         adds = kind == "add" and self.layer is not None
         if adds and any(self.holds(operand) for operand in args):
             return self.write(func, args, float(kwargs.get("alpha", 1)))

@@ -45,6 +45,9 @@ WAYS: dict[str, Add] = {
     "reshaped by name": lambda s, w: torch.reshape(
         input=torch.reshape(input=s, shape=(-1, 12)) + w.view(-1, 12), shape=s.shape
     ),
+    "of what torch was given by other names": lambda s, w: (
+        s + torch.where(condition=torch.isfinite(input=w), input=w, other=torch.zeros_like(input=w))
+    ),
     "through another dtype": lambda s, w: s.to(torch.float64, copy=True) + w,
 }
 
