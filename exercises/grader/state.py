@@ -41,7 +41,7 @@ def _look_through(thing: Any, path: str, found: Picture, seen: set[int]) -> None
         return
     seen.add(id(thing))
     if isinstance(thing, Tensor):
-        found[path] = (thing.device, thing.dtype, thing.requires_grad, _values(thing))
+        found[path] = _tensor(thing)
     elif isinstance(thing, nn.Module):
         _look_at_module(thing, path, found)
     elif isinstance(thing, Mapping):
@@ -58,15 +58,13 @@ def _look_through(thing: Any, path: str, found: Picture, seen: set[int]) -> None
 
 
 def _look_at_module(module: nn.Module, path: str, found: Picture) -> None:
-    for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
-        found[f"{path}.{name}"] = (
-            tensor.device,
-            tensor.dtype,
-            tensor.requires_grad,
-            _values(tensor),
-        )
-    for name, part in module.named_modules():
-        here = f"{path}.{name}".rstrip(".")
+    parts = {f"{path}.{name}".rstrip("."): part for name, part in module.named_modules()}
+    for kind in ("_parameters", "_buffers"):  # not by `named_parameters`: it walks all parts again
+        for here, part in parts.items():
+            for name, tensor in getattr(part, kind).items():
+                if tensor is not None:
+                    found[f"{here}.{name}"] = _tensor(tensor)
+    for here, part in parts.items():
         found[f"{here}.training"] = part.training
         for kind in HOOKS:
             hooks = getattr(part, kind, ())
@@ -77,11 +75,9 @@ def _look_at_module(module: nn.Module, path: str, found: Picture) -> None:
             found[f"{here}.ctx"] = {key: id(value) for key, value in notes.items()}
 
 
-def _values(tensor: Tensor) -> Tensor:
-    if tensor.is_meta:  # it has none
-        return torch.zeros(0)
-    with torch.no_grad():
-        return tensor.detach().cpu().clone()
+def _tensor(tensor: Tensor) -> tuple[torch.device, torch.dtype, bool, Tensor]:
+    values = torch.zeros(0) if tensor.is_meta else tensor.detach().cpu().clone()
+    return tensor.device, tensor.dtype, tensor.requires_grad, values
 
 
 def changes(before: Picture, after: Picture) -> list[str]:
@@ -99,8 +95,10 @@ def changes(before: Picture, after: Picture) -> list[str]:
 
 def _same(one: Any, two: Any) -> bool:
     if isinstance(one, tuple) and isinstance(two, tuple):
-        same_kind = one[:3] == two[:3] and one[3].shape == two[3].shape
-        return same_kind and bool(torch.isclose(one[3], two[3], 0, 0, equal_nan=True).all())
+        if one[:3] != two[:3] or one[3].shape != two[3].shape:
+            return False
+        a, b = one[3], two[3]
+        return torch.equal(a, b) or bool(torch.isclose(a, b, 0, 0, equal_nan=True).all())
     if isinstance(one, list) and isinstance(two, list):
         pairs = zip(one, two, strict=False)
         return len(one) == len(two) and all(a is b or a == b for a, b in pairs)
