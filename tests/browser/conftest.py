@@ -28,9 +28,19 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         """Nothing: a test's output is the test's."""
 
 
+def pytest_collection_modifyitems(items):
+    """These take minutes, and build the site."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.long)
+
+
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory):
-    """The built site: the folder named by SITE, or else built from this checkout."""
+def folder(browser, tmp_path_factory):
+    """The built site: the folder named by SITE, or else built from this checkout.
+
+    It is asked for behind the browser: where there is none, nothing is built.
+    """
     if "SITE" in os.environ:
         return Path(os.environ["SITE"])
     folder = tmp_path_factory.mktemp("site")

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(900)  # the first test waits for a whole build 
 
 
 @pytest.fixture(scope="module")
-def handout(tmp_path_factory):
+def handout(browser, tmp_path_factory):
     """The copy, as a student unpacks it, in a folder with a space and an umlaut."""
     made = tmp_path_factory.mktemp("made")
     release(made / "copy", exercises_in(), site=True)
