@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 import torch
@@ -51,10 +52,11 @@ def wrap(model: Any, tokenizer: Any = None) -> WrappedModel:
         generator = torch.Generator().manual_seed(0)
         ids = torch.randint(known, (2, min(7, n_ctx)), generator=generator, device="cpu")
         ids = ids.to(embeddings.device)
-        blocks, plan = _follow(model, lists, ids[:1].repeat(2, 1))
-        wrapped = WrappedModel(model, tokenizer, plan, blocks, n_ctx)
-        if _refuse_what_fails(wrapped, ids):
+        with _without_autocast(ids.device.type):  # its rounding would fail the laws
+            blocks, plan = _follow(model, lists, ids[:1].repeat(2, 1))
             wrapped = WrappedModel(model, tokenizer, plan, blocks, n_ctx)
+            if _refuse_what_fails(wrapped, ids):
+                wrapped = WrappedModel(model, tokenizer, plan, blocks, n_ctx)
     except HookError as error:
         raise ConfigError(f"{type(model).__name__} cannot be wrapped: {error}") from error
     except MinicacheError:
@@ -69,6 +71,12 @@ def wrap(model: Any, tokenizer: Any = None) -> WrappedModel:
             module.training = training
     wrapped.training = model.training
     return wrapped
+
+
+def _without_autocast(device_type: str) -> AbstractContextManager[Any]:
+    if not torch.is_autocast_enabled(device_type):
+        return nullcontext()  # some devices have no autocast to switch off
+    return torch.autocast(device_type, enabled=False)
 
 
 def _follow(model: Any, lists: list[list[nn.Module]], ids: Tensor) -> tuple[list[nn.Module], Plan]:

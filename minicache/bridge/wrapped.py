@@ -173,6 +173,7 @@ class WrappedModel(HookedRootModule):
             )
         run = partial(self.model, input_ids=tokens, use_cache=False, **model_kwargs)
         if not points:
+            _check_names_its_output(self.model)
             return cast(Tensor, run().logits)
         check_can_follow(self.model)
         follow = Run(self.followed, self.plan, points, tokens.shape)
@@ -242,5 +243,9 @@ def check_can_follow(model: Any) -> None:
                 "Gradient checkpointing runs blocks a second time in the backward pass, and hooks "
                 "would not act there. Switch it off, or call model.eval()."
             )
+    _check_names_its_output(model)
+
+
+def _check_names_its_output(model: Any) -> None:
     if not getattr(model.config, "return_dict", True):
         raise ConfigError("The model returns a tuple. Set model.config.return_dict = True.")

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import minicache
+from exercises.grader.accelerator import accelerator
 from minicache.bridge.probe import probe_norm
 from minicache.errors import ConfigError, HookError
 from tests.bridge.families import tiny_config, tiny_model
@@ -79,6 +80,35 @@ def test_a_model_that_returns_tuples_is_refused() -> None:
     model.config.return_dict = False
     with pytest.raises(ConfigError, match="return_dict = True"):
         minicache.wrap(model)
+
+
+def test_a_model_that_returns_tuples_later_is_told_with_hooks_and_without() -> None:
+    model = tiny_model("llama")
+    wrapped = minicache.wrap(model)
+    model.config.return_dict = False
+    with pytest.raises(ConfigError, match="return_dict = True"):
+        wrapped(TOKENS)
+    with pytest.raises(ConfigError, match="return_dict = True"):
+        wrapped.run_with_cache(TOKENS)
+
+
+def test_a_model_is_wrapped_under_autocast_as_without() -> None:
+    model = tiny_model("llama")
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        wrapped = minicache.wrap(model)
+    _, cache = wrapped.run_with_cache(TOKENS)
+    _, expected = minicache.wrap(model).run_with_cache(TOKENS)
+    assert {*cache} == {*expected}
+
+
+def test_a_model_on_an_accelerator_is_wrapped_where_it_is() -> None:
+    model = tiny_model("llama").float()
+    _, expected = minicache.wrap(model).run_with_cache(TOKENS)
+    wrapped = minicache.wrap(model.to(accelerator()))
+    _, cache = wrapped.run_with_cache(TOKENS)
+    assert cache["resid_post", 0].device.type == accelerator().type == wrapped.W_E.device.type
+    assert {*cache} == {*expected}
+    assert_near(cache["resid_post", -1].cpu(), expected["resid_post", -1])
 
 
 def test_a_model_without_values_is_refused() -> None:
