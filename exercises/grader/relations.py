@@ -191,10 +191,9 @@ def _of_plain(came: Observation, wanted: Any, none_is_an_answer: bool) -> str:
     if came["kind"] != "plain":
         return ""
     value = came["value"]
-    if value is None and none_is_an_answer:
-        return ""
     if value is None:
-        return "None came. It is what a function gives that ends without `return`."
+        told = "None came. It is what a function gives that ends without `return`."
+        return "" if none_is_an_answer else told
     match value, wanted:
         case list(), list():
             return next(_of_lists(value, wanted), "")

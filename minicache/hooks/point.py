@@ -15,13 +15,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from torch import Tensor, nn
 
-from minicache.errors import (
-    ArgumentValueError,
-    HookError,
-    UnknownActivationError,
-    describe,
-    shown,
-)
+from minicache.errors import ArgumentValueError, HookError, UnknownActivationError, describe, shown
 from minicache.names import split_act_name
 
 __all__ = ["Attached", "Direction", "HookFunction", "HookPoint", "check_hook"]

@@ -1,6 +1,6 @@
 """Wrong answers of this exercise, as edits of the reference."""
 
-from exercises.grader.variants import Edit, slips
+from exercises.grader.variants import Edit, slip, slips
 
 BACK = "        torch.set_grad_enabled(before)"
 SET = "    torch.set_grad_enabled(mode)\n"
@@ -119,14 +119,13 @@ MODES = {
 KIND = "(kind := __import__('sys').exc_info()[0], True)[1]"
 AFTER = "Ask `torch.is_grad_enabled()` before you change it, and give that back in a `finally`."
 EDITS += [
-    Edit(
-        f"slip {i}.{j}",
+    slip(
+        f"{i}.{j}",
         {
             LAST: LAST
             + f"\n        if {KIND} and {end} and {mode}:\n            torch.set_grad_enabled(not before)"
         },
         f"{what} {when}. {AFTER}",
-        local=True,
     )
     for i, (mode, what) in enumerate(MODES.items())
     for j, (end, when) in enumerate(ENDS.items())

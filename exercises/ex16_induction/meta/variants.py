@@ -15,61 +15,53 @@ def score(name, new, cause, queries=QUERIES):
 
 
 EDITS = [
-    Edit(
-        "slip late binding",
+    slip(
+        "late binding",
         {
             "for layer, head in heads:": "for layer, head in [(one, heads[-1][1]) for one, _ in heads]:"
         },
         "All hooks take away the last head of the list: a function reads its loop's variable when it "
         "is called, and by then the loop is over. Give each its own head (`head=head`).",
-        local=True,
     ),
-    Edit(
-        "slip one a layer",
+    slip(
+        "one a layer",
         {"for layer, head in heads:": "for layer, head in dict(heads).items():"},
         "Of two heads in one layer only one is taken away: in a dict by layer the second replaces "
         "the first.",
-        local=True,
     ),
-    Edit(
-        "slip a position for a head",
+    slip(
+        "a position for a head",
         {PUT: "z[:, head] = z[:, head].mean(0)"},
         "A position is taken away, and no head. z is [batch, pos, head, d_head].",
-        local=True,
     ),
-    Edit(
-        "slip whole items",
+    slip(
+        "whole items",
         {RIGHT: RIGHT.replace("period + 2 :])", "period + 2 :]).all(1)")},
         "An item counts only if all of it is right. The share of right predictions is asked for.",
-        local=True,
     ),
-    Edit(
-        "slip by the largest",
+    slip(
+        "by the largest",
         {SCORE: "(patterns.argmax(-1)[..., queries] == queries - period + 1).float().mean((1, 3))"},
         "It is counted how often that place gets the most attention. The mean of the attention is "
         "asked for.",
-        local=True,
     ),
-    Edit(
-        "slip the whole diagonal",
+    slip(
+        "the whole diagonal",
         {SCORE: "patterns.diagonal(1 - period, -2, -1).mean((1, 3))"},
         "The mean goes over the whole diagonal, and its first entries are queries of the first "
         "phrase. The second phrase starts at period + 1.",
-        local=True,
     ),
-    Edit(
-        "slip the diagonal over all queries",
+    slip(
+        "the diagonal over all queries",
         {SCORE: "patterns.diagonal(1 - period, -2, -1).sum(-1).mean(1) / patterns.shape[-1]"},
         "The attention is divided by the number of all queries, those of the first phrase too. The "
         "mean is over the queries of the second.",
-        local=True,
     ),
-    Edit(
-        "slip one early",
+    slip(
+        "one early",
         {QUERIES: "queries = torch.arange(period, patterns.shape[-1] - 1)"},
         "The queries begin one too early and end one too early. The second phrase starts at period "
         "+ 1, and goes to the end.",
-        local=True,
     ),
     Edit(
         "all_queries",
@@ -400,7 +392,8 @@ EDITS = [
     slip(
         "one by one",
         {
-            "    with model.hooks([(name, ablate) for name in names]):\n        predicted = model(tokens)[:, period + 1 : -1].argmax(-1)\n    return (predicted": "    every, shares = heads, []\n    for heads in [[one] for one in every] or [[]]:\n        with model.hooks([(name, ablate) for name in names]):\n            predicted = model(tokens)[:, period + 1 : -1].argmax(-1)\n        shares.append((predicted == tokens[:, period + 2 :]).float().mean().item())\n    return sum(shares) / len(shares)\n    return (predicted",
+            "    with model.hooks([(name, ablate) for name in names]):\n": "    every, shares = heads, []\n    for heads in [[one] for one in every] or [[]]:\n      with model.hooks([(name, ablate) for name in names]):\n",
+            "return " + RIGHT: f"  shares.append({RIGHT})\n    return sum(shares) / len(shares)",
         },
         "The heads are taken away one by one, and the shares averaged. All of them go at once.",
     ),
