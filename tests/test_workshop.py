@@ -43,6 +43,7 @@ from tests.test_lessons import load as load_site
 
 __all__ = ["answers"]  # a fixture
 
+pytestmark = pytest.mark.long
 EXERCISES = exercises_in()
 MIXED_UP = edited(SOLUTION, edits_of(FIRST)[:1])
 NOTHING = [("not started", 0)] * len(EXERCISES)
