@@ -51,8 +51,8 @@ centring, no weight, bias added, own scale for each part, another place's scale,
 one layer off, wrong axis of the mean, late binding, a whole layer for one head. An input changed in
 place is always one.
 
-`hints.md` has `## Hint 1` to `## Hint 3`, and `## name_of_a_check` (without `test_`) for what helps
-where that check fails; it is given first then.
+`hints.md` has `## Hint 1` to `## Hint 3`, and for each check but the first `## name_of_a_check`
+(without `test_`): what helps where that check fails. It is given first then.
 
 An exercise that builds on an earlier one names the import, `from exercises.earlier import
 apply_ln`; `exercises/earlier.py` lists what can be had.
