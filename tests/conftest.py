@@ -16,9 +16,6 @@ from minicache import HookedTransformer  # noqa: E402
 
 pytest.register_assert_rewrite("tests.worlds")  # so that its asserts hold under -O too
 torch.set_num_threads(1)
-# Before the first backward, when autograd counts the devices that there are. And its first tensor
-# makes torch load more of itself: here once, and not in every graded child.
-torch.ones(1).to(accelerator())
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 GRADING = ("test_bank.py", "test_grader.py", "test_handins.py", "test_workshop.py")
 settings.register_profile(
@@ -35,6 +32,16 @@ settings.register_profile(
     "shapes", settings.get_profile("minicache"), max_examples=10, phases=[Phase.generate]
 )
 settings.load_profile("shapes" if CHECK_SHAPES else "minicache")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Set the simulated accelerator up, but for `-m cuda`: torch has one accelerator a process.
+
+    It comes before the first backward, when autograd counts the devices that there are. And its
+    first tensor makes torch load more of itself: here once, and not in every graded child.
+    """
+    if config.option.markexpr != "cuda":
+        torch.ones(1).to(accelerator())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,4 +1,8 @@
-"""The same on a GPU. These skip, with the reason, where there is none."""
+"""The same on a GPU: `pytest -m cuda`. These skip, with the reason, where there is none.
+
+They have a process of their own. In one with the simulated accelerator, torch takes that for the
+machine's accelerator: a backward pass on CUDA fails, and device 0 is another.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from minicache import HookedTransformer, compare_modes, saved_for_backward
+import minicache
+from minicache import HookedTransformer, compare_modes, patching, saved_for_backward
 from minicache.__main__ import main
 from minicache.memory import methods
 from tests.test_devices import ALLOWED, ANALYSES, REFUSED
@@ -15,6 +20,7 @@ from tests.worlds import random_model, tokens
 pytestmark = [
     pytest.mark.cuda,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here"),
+    pytest.mark.skipif("not config.option.markexpr == 'cuda'", reason="run it by `-m cuda`"),
 ]
 
 
@@ -100,3 +106,83 @@ def test_the_apps_run_on_the_gpu(tmp_path, capsys):
     assert (report / "summary.txt").read_text()
     assert (report / "snapshot.pickle").stat().st_size > 0
     assert "CUDA allocator" in capsys.readouterr().out
+
+
+SWEEPS = [name for name in dir(patching) if name.startswith("get_act_patch_")]
+
+
+def difference(logits):
+    return (logits[:, -1, 3] - logits[:, -1, 4]).mean()
+
+
+@pytest.fixture(scope="module")
+def runs():
+    """A model, a corrupted prompt and the cache of a clean one, on the CPU and on the GPU."""
+    corrupted, clean = tokens(2, 5, 1), tokens(2, 5, 101)
+    runs = []
+    for device in ("cpu", "cuda"):
+        model = random_model().to(device)
+        with torch.no_grad():
+            _, cache = model.run_with_cache(clean.to(device))
+        runs.append((model, corrupted.to(device), cache, difference))
+    return runs
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_every_sweep_of_patches_is_the_same(runs, name):
+    cpu, cuda = runs
+    sweep = getattr(patching, name)
+    torch.testing.assert_close(sweep(*cuda).cpu(), sweep(*cpu), atol=1e-6, rtol=1e-5)
+
+
+def test_estimates_paths_and_ablations_are_the_same(runs):
+    def all_of(model, corrupted, cache, metric):
+        with patching.ablate(model, ["L0H1", "1_mlp_out"], "mean", cache), torch.no_grad():
+            ablated = model(corrupted)
+        run = (model, corrupted, cache, metric)
+        estimate = patching.attribution_patching(*run, "z", ["layer", "pos", "head"])
+        path = patching.path_patching(*run, ["L0H1", "0_mlp_out"], ["L1H0"], "k")
+        return ablated, estimate.detach(), path.detach()
+
+    for expected, result in zip(*(all_of(*run) for run in runs), strict=True):
+        torch.testing.assert_close(result.cpu(), expected, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama", "gemma2", "gpt_neox", "granite", "mixtral"])
+def test_a_wrapped_model_is_the_same(family):
+    pytest.importorskip("transformers", reason="wrapping needs transformers")
+    from tests.bridge.families import tiny_model
+
+    ids, runs = torch.arange(2, 16).reshape(2, 7), []
+    for device in ("cpu", "cuda"):
+        wrapped = minicache.wrap(tiny_model(family).to(device))
+        with torch.no_grad():
+            logits, cache = wrapped.run_with_cache(ids.to(device))
+        assert torch.equal(logits, wrapped.model(ids.to(device)).logits)
+        runs.append((cache, cache.decompose_resid(apply_ln=True), cache.stack_head_results()))
+    (cpu, *stacks), (cuda, *found) = runs
+    assert {*cpu} == {*cuda}
+    near = dict(atol=1e-5, rtol=1e-4)  # some compute angles of positions, or norms, in float32
+    for name in cpu:
+        torch.testing.assert_close(cuda[name].cpu(), cpu[name], **near)
+    for expected, result in zip(stacks, found, strict=True):
+        torch.testing.assert_close(result.cpu(), expected, **near)
+
+
+def test_a_model_spread_over_a_gpu_and_the_cpu_is_wrapped():
+    pytest.importorskip("transformers", reason="wrapping needs transformers")
+    accelerate = pytest.importorskip("accelerate", reason="accelerate spreads a model")
+    from tests.bridge.families import tiny_model
+
+    ids = torch.arange(2, 16).reshape(2, 7)
+    with torch.no_grad():
+        _, expected = minicache.wrap(tiny_model("llama")).run_with_cache(ids)
+    places = {"model.embed_tokens": 0, "model.layers.0": 0, "model.layers.1": "cpu"}
+    places |= {"model.layers.2": 0, "model.norm": 0, "model.rotary_emb": 0, "lm_head": 0}
+    spread = accelerate.dispatch_model(tiny_model("llama"), places, main_device=0)
+    wrapped = minicache.wrap(spread)
+    with torch.no_grad():
+        _, cache = wrapped.run_with_cache(ids.cuda())
+    assert {*cache} == {*expected}
+    for name in expected:
+        torch.testing.assert_close(cache[name].cpu(), expected[name], atol=1e-5, rtol=1e-4)
