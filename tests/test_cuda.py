@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 import minicache
 from minicache import HookedTransformer, compare_modes, patching, saved_for_backward
 from minicache.__main__ import main
+from minicache.errors import ConfigError
 from minicache.memory import methods
 from tests.test_devices import ALLOWED, ANALYSES, REFUSED
 from tests.worlds import random_model, tokens
@@ -171,18 +172,30 @@ def test_a_wrapped_model_is_the_same(family):
 
 def test_a_model_spread_over_a_gpu_and_the_cpu_is_wrapped():
     pytest.importorskip("transformers", reason="wrapping needs transformers")
-    accelerate = pytest.importorskip("accelerate", reason="accelerate spreads a model")
+    hooks = pytest.importorskip("accelerate.hooks", reason="accelerate spreads a model")
     from tests.bridge.families import tiny_model
 
     ids = torch.arange(2, 16).reshape(2, 7)
     with torch.no_grad():
         _, expected = minicache.wrap(tiny_model("llama")).run_with_cache(ids)
+    model = tiny_model("llama").cuda()
+    there = hooks.AlignDevicesHook(execution_device="cpu", io_same_device=True)
+    hooks.add_hook_to_module(model.model.layers[1].cpu(), there)
+    with torch.no_grad():
+        _, cache = minicache.wrap(model).run_with_cache(ids.cuda())
+    assert {*cache} == {*expected}
+    assert {cache["resid_post", layer].device.type for layer in range(3)} == {"cpu", "cuda"}
+    for name in expected:
+        torch.testing.assert_close(cache[name].cpu(), expected[name], atol=1e-5, rtol=1e-4)
+
+
+def test_a_model_whose_weights_are_offloaded_is_refused():
+    pytest.importorskip("transformers", reason="wrapping needs transformers")
+    accelerate = pytest.importorskip("accelerate", reason="accelerate offloads weights")
+    from tests.bridge.families import tiny_model
+
     places = {"model.embed_tokens": 0, "model.layers.0": 0, "model.layers.1": "cpu"}
     places |= {"model.layers.2": 0, "model.norm": 0, "model.rotary_emb": 0, "lm_head": 0}
     spread = accelerate.dispatch_model(tiny_model("llama"), places, main_device=0)
-    wrapped = minicache.wrap(spread)
-    with torch.no_grad():
-        _, cache = wrapped.run_with_cache(ids.cuda())
-    assert {*cache} == {*expected}
-    for name in expected:
-        torch.testing.assert_close(cache[name].cpu(), expected[name], atol=1e-5, rtol=1e-4)
+    with pytest.raises(ConfigError, match=r"weights on the meta device.*more devices"):
+        minicache.wrap(spread)

@@ -106,7 +106,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _take_the_terminal(config: pytest.Config) -> None:
     """Leave out pytest's own failures and summary: the scoreboard says it better."""
-    vars(config.option).update(tbstyle="no", reportchars="", no_summary=True)
+    vars(config.option).update(tbstyle="no", reportchars="")
 
 
 @pytest.fixture

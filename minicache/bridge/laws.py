@@ -104,11 +104,10 @@ def _block_lists(model: Any) -> list[list[nn.Module]]:
             f"{type(model).__name__} is an encoder with a decoder: it has two residual streams, "
             f"and wrap follows one. Give a decoder alone."
         )
-    if any(parameter.is_meta for parameter in model.parameters()) and not hasattr(
-        model, "hf_device_map"
-    ):
+    if any(parameter.is_meta for parameter in model.parameters()):
         raise ConfigError(
-            f"{type(model).__name__} is on the meta device, where weights have no values. Load it."
+            f"{type(model).__name__} has weights on the meta device, where they have no values. "
+            f"Load it; where accelerate keeps some on the CPU or the disk, give it more devices."
         )
     lists = [m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m) > 0]
     sizes = {id(m): sum(p.numel() for p in m.parameters()) for m in lists}

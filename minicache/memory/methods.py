@@ -176,7 +176,8 @@ def by_profiler(model: HookedTransformer, tokens: Tokens) -> float:
     """6. `torch.profiler` with `profile_memory=True`: allocated less freed, over all operations."""
     os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # it would print its progress
     activities = [torch.profiler.ProfilerActivity.CPU]
-    with torch.profiler.profile(activities=activities, profile_memory=True) as profile:
+    recording = torch.profiler.profile(activities=activities, profile_memory=True, acc_events=True)
+    with recording as profile:
         logits = model(tokens)
     del logits
     side = "device" if tokens.device.type == "cuda" else "cpu"
