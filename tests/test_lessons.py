@@ -17,7 +17,7 @@ import nbformat
 import pytest
 import torch
 
-from tests.benchmarks import families
+from tests.benchmarks import families, gpu
 from tests.benchmarks.peers import table
 from tests.bridge.test_laws import FAMILIES
 
@@ -318,6 +318,14 @@ def test_the_table_of_peers_is_what_was_measured():
     found = json.loads((ROOT / "tests" / "benchmarks" / "peers.json").read_text())
     assert found["size"] == "full"
     assert table(found) in (ROOT / "lessons" / "16_onward.md").read_text()
+
+
+def test_the_table_of_a_gpus_gauges_is_what_was_recorded():
+    found = json.loads((ROOT / "tests" / "benchmarks" / "gpu.json").read_text())
+    page = (ROOT / "lessons" / "12_methods.md").read_text()
+    shown = found["runs"]["shipped"]
+    assert textwrap.indent(gpu.table(found), " " * 8) in page
+    assert all(line in page for line in (*shown["memory_summary"], shown["nvidia-smi"][1]))
 
 
 def test_the_table_of_families_is_what_was_measured():

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,11 @@ RUNS = {"shipped": (32, 48), "GPT-2's shape": (8, 256)}
 SUMMARY_ROWS = ("Metric", "Allocated memory", "GPU reserved memory")
 
 
+def without_folder(line: str) -> str:
+    """A line of nvidia-smi's table that names a program by its last part alone."""
+    return re.sub(r"/\S*/(\S+)", lambda path: path[1].ljust(len(path[0])), line)
+
+
 def read() -> dict[str, int]:
     """What torch's allocator and the driver say now."""
     torch.cuda.synchronize()
@@ -37,6 +43,14 @@ def read() -> dict[str, int]:
         "reserved": torch.cuda.memory_reserved(),
         "used on the device": total - free,
     }
+
+
+def table(found: dict[str, Any]) -> str:
+    """What lesson 12b shows of a record: the gauges after each step, for the shipped model."""
+    rows = ["| after | allocated | reserved | used on the device |", "|---|--:|--:|--:|"]
+    for step, read in found["runs"]["shipped"]["steps"].items():
+        rows.append(f"| {step} | " + " | ".join(f"{b / 1e6:.2f} MB" for b in read.values()) + " |")
+    return "\n".join(rows)
 
 
 def observe(name: str) -> dict[str, Any]:
@@ -57,7 +71,7 @@ def observe(name: str) -> dict[str, Any]:
     for which in ("first", "second"):
         logits = model(tokens)
         steps[f"{which} forward pass, its graph held"] = read()
-        table = subprocess.run(["nvidia-smi"], capture_output=True, text=True).stdout.splitlines()
+        seen = subprocess.run(["nvidia-smi"], capture_output=True, text=True).stdout.splitlines()
         summary = torch.cuda.memory_summary().splitlines()
         of_logits = logits.nbytes
         del logits
@@ -99,7 +113,7 @@ def observe(name: str) -> dict[str, Any]:
             "sum": sum(row.self_device_memory_usage for row in rows),
             "rows": [[row.key, row.self_device_memory_usage, row.count] for row in rows[:4]],
         },
-        "nvidia-smi": [line for line in table if "MiB" in line],
+        "nvidia-smi": [without_folder(line) for line in seen if "MiB" in line],
         "memory_summary": [line for line in summary if any(row in line for row in SUMMARY_ROWS)],
     }
 
