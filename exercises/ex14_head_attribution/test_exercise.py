@@ -61,6 +61,6 @@ def test_the_memory_is_a_small_part_of_the_built_stack(answer, see):
         """The peak as a share of the built stack, in steps of a quarter, from above."""
         with LiveBytes() as live:
             answer.head_attribution(**big)
-        return f"at most {-(-4 * live.peak // built)} quarters of the built stack"
+        return f"at most {-(-4 * live.peak // built)}/4 of the built stack"
 
     see(f"the peak of memory, where the built stack takes {built:,} bytes", share, **big)

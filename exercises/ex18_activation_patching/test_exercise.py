@@ -158,4 +158,4 @@ def test_its_hooks_come_off_and_only_they(answer, see):
         runs = [model.run_with_cache(one)[1]["blocks.0.hook_resid_pre"][0] for one in tokens]
         return sum(not any(torch.allclose(row, run) for run in runs) for row in seen)
 
-    see("items that a hook kept, before the patch, and that are of neither run", kept)
+    see("tensors that an earlier hook had kept, and that the patch wrote into", kept)

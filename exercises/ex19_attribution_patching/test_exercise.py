@@ -87,7 +87,7 @@ def test_no_gradients_needed_or_wanted_around_it(answer, see):
 
 
 @points(2)
-def test_the_parameters_gradients_stay_as_they_were(answer, see):
+def test_gradients_of_the_parameters_stay_as_they_were(answer, see):
     given = dict(world(n_layers=1))
     given["model"] = patient(n_layers=1).requires_grad_(True)
 

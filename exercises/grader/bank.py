@@ -237,9 +237,10 @@ def _judged(exercise: Exercise, record: dict[str, Any], sighting: Sighting) -> R
     problem = differs(came, wanted) or ""
     if came["kind"] == "raised" and (came["line"] or "").endswith("raise NotImplementedError"):
         problem, causes = f"This part is not written yet: your line {came['line']}", []
+    asked_for = wanted["kind"] == "raised" and wanted["builtin"] in came.get("classes", ())
     return Result(
         exercise,
-        "crashed" if came["kind"] == "raised" else "wrong",
+        "crashed" if came["kind"] == "raised" and not asked_for else "wrong",
         earned,
         check=check,
         call=call,

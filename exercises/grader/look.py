@@ -160,7 +160,7 @@ def differs(came: Observation, wanted: Observation) -> str | None:
     if told := _differs(came, wanted):
         return told
     if changed := came.get("changed"):
-        told = ", and ".join(changed[:3])
+        told = ", and ".join(list(dict.fromkeys(changed))[:3])
         return f"Its result is right, but {told}. Leave what you are given as it was."
     return None
 

@@ -24,7 +24,7 @@ def scoreboard(results: list[Result]) -> str:
     lines = []
     for one in results:
         points = f"{one.score}/{one.exercise.most}"
-        start = f" {MARKS[one.status]} {one.exercise.name:<22} {one.status:<11} {points:>5}  "
+        start = f" {MARKS[one.status]} {one.exercise.name:<25} {one.status:<11} {points:>5}  "
         started = one.call or one.problem or "".join(one.notes[:1])
         todo = "read the task at its top" if one.status == "not started" else started
         lines.append(start + textwrap.shorten(todo, WIDTH - len(start), placeholder=" .."))
