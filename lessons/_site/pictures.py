@@ -55,7 +55,7 @@ def tap() -> Drawing:
         drawn.titled(114, top + 4, 152, "hook(tensor, hook)", code=True, fill=LIT)
         drawn.path(f"M160 {line - 10}V{top + 34}", colour=FOR)
         drawn.arrow(160, top + 46, 160, top + 31, colour=FOR)
-        drawn.arrow(220, top + 31, 220, line - 9, colour=colour, dashed=colour == FOR)
+        drawn.arrow(220, top + 31, 220, line - 17, colour=colour, dashed=colour == FOR)
         drawn.text(228, top + 54, returned, colour=QUIET)
         drawn.arrow(18, line, 128, line, colour=FOR)
         drawn.arrow(252, line, 366, line, colour=colour)

@@ -9,6 +9,7 @@
 //              to zero or to their mean, or patched from a second sentence)
 //     text     the sentence; answer, versus: the logit, and the one subtracted (none: the likeliest)
 //     split    "parts" or "heads": what the attribution's rows are
+//     timed    any value: how long a forward pass takes stands below the panels
 //     second   the sentence that heads are patched from; set="L0H0:zero L1H1:patch" sets switches
 //
 // What the element holds before it is set up is the picture for readers without JavaScript.
@@ -166,7 +167,7 @@
       this.code = el("code")
       this.copy = el("button", { type: "button", class: "mm-button", onclick: () => this.copyCode() },
         "Copy the code")
-      this.status = el("p", { class: "mm-quiet" })
+      this.status = el("p", { class: "mm-quiet", hidden: !this.hasAttribute("timed") })
       this.replaceChildren(
         ...Object.values(this.parts),
         el("details", { class: "mm-python", open: true },
