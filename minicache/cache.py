@@ -17,6 +17,7 @@ from torch import Tensor
 from minicache import autodiff
 from minicache.analysis import attribution, components, residual
 from minicache.analysis.protocols import Model
+from minicache.devices import usable_device
 from minicache.errors import (
     AddressTypeError,
     ArgumentTypeError,
@@ -29,8 +30,8 @@ from minicache.errors import (
     shown,
 )
 from minicache.names import block_layer, get_act_name, index_of, split_act_name, stream_place
+from minicache.shared_memory import storages
 from minicache.slices import Slice, SliceInput, batch_items, only_item
-from minicache.storage import storages, usable_device
 
 __all__ = ["ActivationCache"]
 

@@ -49,7 +49,15 @@ def counts(package: Path = PACKAGE) -> dict[str, int]:
 def core() -> int:
     """Lines from `errors` to `cache`, with `analysis/` but `patching`. The goal is 1,000."""
     of = counts()
-    modules = ("errors.py", "storage.py", "names.py", "slices.py", "autodiff.py", "cache.py")
+    modules = (
+        "errors.py",
+        "shared_memory.py",
+        "devices.py",
+        "names.py",
+        "slices.py",
+        "autodiff.py",
+        "cache.py",
+    )
     patching = sum(
         lines_of_code(file.read_text("utf-8"))
         for file in (PACKAGE / "analysis" / "patching").rglob("*.py")

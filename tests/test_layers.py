@@ -14,7 +14,7 @@ from torch import nn
 
 from minicache import HookedTransformer, HookedTransformerConfig
 from minicache.model.layers import PosEmbed
-from minicache.storage import storage_id
+from minicache.shared_memory import storage_id
 from tests.worlds import N_CTX, assert_close, models, random_model, tokens
 
 

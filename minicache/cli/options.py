@@ -168,7 +168,7 @@ def parse_device(name: str) -> torch.device:
     Raises:
         ConfigError: there is no such device here, or it keeps no values.
     """
-    from minicache.storage import usable_device
+    from minicache.devices import usable_device
 
     try:
         return usable_device(name)

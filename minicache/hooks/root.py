@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from minicache.devices import usable_device
 from minicache.errors import (
     GradientError,
     HookError,
@@ -33,7 +34,6 @@ from minicache.hooks.point import (
 )
 from minicache.names import pos_axis
 from minicache.slices import Slice, SliceInput, only_item
-from minicache.storage import usable_device
 
 __all__ = ["HookFunction", "HookPoint", "HookedRootModule", "NamesFilter"]
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from minicache.storage import storage_id, storages
+from minicache.shared_memory import storage_id, storages
 
 __all__ = ["LiveBytes", "ModeCost", "compare_modes"]
 

@@ -25,7 +25,7 @@ from torch.overrides import TorchFunctionMode
 
 from minicache.hooks import HookedRootModule, HookPoint
 from minicache.memory.live import LiveBytes
-from minicache.storage import storage_id
+from minicache.shared_memory import storage_id
 
 __all__ = ["Saved", "SavedBytes", "saved_for_backward"]
 

@@ -1,28 +1,12 @@
-"""Tell whether tensors share memory, list their storages, and check where they can be kept.
-
-A view and its base are two tensors with one storage. Whoever counts bytes must count that once.
-"""
+"""Check that there is a device, and that it keeps values."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import torch
-from torch import Tensor
 
 from minicache.errors import ArgumentTypeError, ArgumentValueError, describe, shown
 
-__all__ = ["storage_id", "storages", "usable_device"]
-
-
-def storage_id(tensor: Tensor) -> int:
-    """A number that two living tensors share if they share memory."""
-    return int(tensor.untyped_storage()._cdata)
-
-
-def storages(tensors: Iterable[Tensor]) -> dict[int, torch.UntypedStorage]:
-    """The storages of these tensors by `storage_id`, each once, in the order of the tensors."""
-    return {storage_id(tensor): tensor.untyped_storage() for tensor in tensors}
+__all__ = ["usable_device"]
 
 
 def usable_device(given: torch.device | str | int) -> torch.device:
