@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import codecs
 import shutil
+from pathlib import Path
 
 import pytest
 
 from exercises.grader.bank import exercises_in, grade
-from exercises.grader.handins import find_answers
+from exercises.grader.handins import find_answers, holds_answers
 from tests.test_grader import ROOT, board, pytest_in
 
 EXERCISES = exercises_in()
@@ -67,13 +68,15 @@ def lay_out(folder, files):
         *("ex05_getitem.py", "ex05_getitem/exercise.py", "exercises/ex05_getitem/exercise.py"),
         *("alice/ex05_getitem.py", "my-copy/exercises/ex05_getitem/exercise.py"),
         "one/in/another/ex05_getitem/exercise.py",
+        *("minicache/exercises/ex05_getitem/exercise.py", "minicache/my_answers/ex05_getitem.py"),
     ],
 )
 def test_an_answer_is_found_where_the_documents_place_it(tmp_path, place):
     (tmp_path / "__MACOSX").mkdir()
     handin = lay_out(tmp_path, {place: written(5)})
     assert handin.files == {"ex05_getitem": tmp_path / place}
-    assert (handin.notes, handin.about()) == ({}, "")
+    assert holds_answers(Path(place))  # in a zip file too
+    assert (handin.notes, handin.about(EXERCISES)) == ({}, "")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +92,7 @@ def test_a_file_that_can_only_be_one_exercise_is_graded_and_its_name_is_told(tmp
     assert handin.files == {"ex05_getitem": tmp_path / name}
     assert name in handin.notes["ex05_getitem"]
     assert "ex05_getitem.py" in handin.notes["ex05_getitem"]
-    assert "report.py" in handin.about()
+    assert "report.py" in handin.about(EXERCISES)
 
 
 def test_the_task_in_a_file_says_which_exercise_it_is(tmp_path):
@@ -105,8 +108,8 @@ def test_a_name_that_fits_no_exercise_is_named(tmp_path, name):
         assert list(handin.files) == ["ex12_apply_ln"]
     else:
         assert handin.files == {}
-        assert name in handin.about()
-        assert "exNN_name.py" in handin.about()
+        assert name in handin.about(EXERCISES)
+        assert "exNN_name.py" in handin.about(EXERCISES)
 
 
 def test_a_written_answer_wins_over_an_untouched_stub_wherever_it_lies(tmp_path):
@@ -140,8 +143,8 @@ def test_two_that_could_each_be_it_are_not_graded_and_both_are_named(tmp_path):
 def test_a_classs_folder_is_recognised_and_nobodys_answer_is_graded_as_another_s(tmp_path):
     handin = lay_out(tmp_path, {f"{who}/ex05_getitem.py": written(5) for who in ("ann", "bo")})
     assert handin.files == {}
-    assert "python -m exercises grade" in handin.about()
-    assert "ann, bo" in handin.about()
+    assert "python -m exercises grade" in handin.about(EXERCISES)
+    assert "ann, bo" in handin.about(EXERCISES)
 
 
 def test_hidden_files_links_and_other_peoples_code_are_no_answers(tmp_path):
@@ -167,9 +170,24 @@ def test_an_answer_in_another_kind_of_file_is_named_and_not_graded(tmp_path, nam
     handin = lay_out(tmp_path, {name: "{}", "requirements.txt": "", "ex01_hook_point.py": stub(1)})
     assert list(handin.files) == ["ex01_hook_point"]
     assert f"{name} is no Python file" in handin.notes["ex05_getitem"]
-    assert "requirements" not in handin.about()
+    assert "requirements" not in handin.about(EXERCISES)
     (tmp_path / "ex05_getitem.py").write_text(written(5))
-    assert find_answers(tmp_path, EXERCISES).about() == ""
+    assert find_answers(tmp_path, EXERCISES).about(EXERCISES) == ""
+
+
+def test_only_names_of_what_is_graded_are_told(tmp_path):
+    handin = lay_out(tmp_path, {"getitem.py": written(5), "ex01_hook_point.py": written(1)})
+    assert "getitem.py" in handin.about(EXERCISES)
+    assert handin.about(EXERCISES[:3]) == ""
+
+
+def test_the_package_in_a_clone_is_not_looked_through():
+    for inside in (
+        "minicache/slices.py",
+        "clone/minicache/slices.py",
+        "minicache/minicache/ex5.py",
+    ):
+        assert not holds_answers(Path(inside))
 
 
 def test_a_repositorys_own_files_are_not_listed_as_no_exercises(tmp_path):
@@ -177,7 +195,7 @@ def test_a_repositorys_own_files_are_not_listed_as_no_exercises(tmp_path):
     files = {f"clone/exercises/{file}": "" for file in own}
     handin = lay_out(tmp_path, {**files, "clone/exercises/ex01_hook_point/exercise.py": written(1)})
     assert list(handin.files) == ["ex01_hook_point"]
-    assert handin.about() == ""
+    assert handin.about(EXERCISES) == ""
 
 
 def test_what_is_right_in_name_and_not_in_place_is_told_so(tmp_path):

@@ -154,7 +154,7 @@ def _student(
     unreadable = [
         f"{r.exercise.name}: {r.problem}" for r in own if r.problem.startswith("It cannot be read")
     ]
-    about = opened.about().replace(str(opened.folder), name)
+    about = opened.about(exercises).replace(str(opened.folder), name)
     return Student(name, own, "\n".join([*about.splitlines(), *unreadable]))
 
 

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from exercises.grader.bank import Exercise, is_stub, read_code
@@ -22,6 +23,7 @@ ANY = 9  # the rank of a place that no document names
 # Folders that hold no answers. Hidden ones are left out too.
 OTHER = {"__pycache__", "__MACOSX", "meta", "grader", "commands", "site-packages", "node_modules"}
 OTHER |= {"minicache", "lessons", "notebooks", "tests", "venv", "build", "dist"}
+CLONED = {"exercises", "my_answers"}  # what holds one of them is a clone, whatever its name
 SILENT = ("__init__", "__main__", "test_", "conftest", "earlier.py")  # nobody takes for an answer
 # What answers are handed in as by mistake: they are named, and not graded.
 MISTAKEN = (".ipynb", ".txt", ".zip")
@@ -53,9 +55,10 @@ class Handin:
             file = self.folder / f"plain {exercise.name}.py"
         return file, [self.notes[exercise.name]] if exercise.name in self.notes else []
 
-    def about(self) -> str:
+    def about(self, graded: Iterable[Exercise]) -> str:
         """What is to be said of names and places, in lines; "" if nothing is."""
-        lines = [f"{name}: {note}" for name, note in self.notes.items()]
+        names = {one.name for one in graded}
+        lines = [f"{name}: {note}" for name, note in self.notes.items() if name in names]
         if self.students:
             names = ", ".join(one.name for one in self.students[:3])
             return (
@@ -104,8 +107,10 @@ def find_answers(folder: Path, exercises: Iterable[Exercise]) -> Handin:
 
 def holds_answers(place: Path) -> bool:
     """Whether a file at this place, relative to a hand-in's folder, is looked at."""
-    kind = place.suffix.lower()
-    return kind in (".py", *MISTAKEN) and not any(_is_other(Path(one)) for one in place.parts)
+    kind, parts = place.suffix.lower(), place.parts
+    clones = [one for one, inner in pairwise(parts) if inner in CLONED]
+    others = [one for one in parts if one not in clones and _is_other(Path(one))]
+    return kind in (".py", *MISTAKEN) and not others
 
 
 def _root(folder: Path) -> Path:
@@ -118,7 +123,8 @@ def _root(folder: Path) -> Path:
 
 
 def _is_other(path: Path) -> bool:
-    return path.name.startswith(".") or path.name in OTHER
+    cloned = any((path / inner).is_dir() for inner in CLONED)
+    return path.name.startswith(".") or (path.name in OTHER and not cloned)
 
 
 def _files(root: Path) -> Iterator[Path]:

@@ -189,7 +189,8 @@ def pytest_terminal_summary(
         if config.option.hint:
             parts += [report.next_hint(unfinished), ""]
     handin = config.stash[HANDIN]
-    if about := handin.about() if handin else "":
+    graded = select(exercises_in(), config.option.only)
+    if about := handin.about(graded) if handin else "":
         parts += [report.wrapped(about), ""]
     terminalreporter.ensure_newline()
     terminalreporter.write_line("\n".join(parts))
