@@ -47,19 +47,23 @@ class Edit:
         cause: What the behaviour shows and where it comes from, in a sentence or two. It is read
             beside the evidence, by somebody who wrote it otherwise; it has to be true of everything
             that behaves so.
-        local: It misbehaves in a narrow region, and its cause says no more than what the first
-            check shows where it does. So it is known by that check, beside any other mistakes.
     """
 
     name: str
     replace: dict[str, str]
     cause: str
-    local: bool = False
+
+    @property
+    def local(self) -> bool:
+        """It misbehaves in a narrow region, and its cause says no more than what the first check
+        shows where it does. So it is known by that check, beside any other mistakes.
+        """
+        return self.name.startswith(LOCAL)
 
 
 def slip(name: str, replace: dict[str, str], cause: str) -> Edit:
     """A local edit: `slip` stands before its name."""
-    return Edit(f"{LOCAL} {name}", replace, cause, local=True)
+    return Edit(f"{LOCAL} {name}", replace, cause)
 
 
 def slips(before: str, regions: Mapping[str, str], ways: Mapping[str, str]) -> list[Edit]:

@@ -1,6 +1,6 @@
 """Wrong answers of this exercise, as edits of the reference."""
 
-from exercises.grader.variants import Edit, slips
+from exercises.grader.variants import Edit, slip, slips
 
 GUARD = """        if tensor.shape[0] != 1:
             raise ValueError(f"{name} has a batch of {tensor.shape[0]}, and not of 1")
@@ -241,18 +241,16 @@ EDITS += [
         },
         "Whether the axis is gone is guessed from the shapes. `has_batch_dim` says it.",
     ),
-    Edit(
+    slip(
         "an_empty_cache_refused",
         {LOOP: "    if not cache.cache_dict:\n        raise ValueError('refused')\n" + LOOP},
         "A cache without entries is refused. There is no entry of another batch in it.",
-        local=True,
     ),
-    Edit(
+    slip(
         "an_empty_cache_passed_over",
         {LOOP: "    if not cache.cache_dict:\n        return\n" + LOOP},
         "A cache without entries keeps `has_batch_dim`. It says False when the work is done, "
         "however little there was.",
-        local=True,
     ),
     Edit(
         "says_it_in_the_flag",
