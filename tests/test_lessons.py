@@ -371,6 +371,12 @@ def test_a_term_is_linked_where_it_first_stands_and_never_in_code_links_or_headi
     assert made.startswith("# Heads\n\n`head` and [a head](x.md)\n\n```bash\nhead\n```")
 
 
+def test_a_word_in_a_span_is_no_term_and_the_next_one_is():
+    made = load("glossary").linked("<span>A key</span> of a dictionary. A key of a head.\n", set())
+    assert made.startswith("<span>A key</span> of a dictionary. A [key](glossary.md#key ")
+    assert made.count("glossary.md#head ") == 1
+
+
 def test_what_a_link_says_on_hover_holds_no_link():
     """The meaning of LayerNorm has a bracket and the word bias, which is a term as well."""
     made = load("glossary").linked("A LayerNorm and a view.\n", set())

@@ -1,4 +1,7 @@
-"""Link the first use of each term on a page to the glossary, with its meaning on hover."""
+"""Link the first use of each term on a page to the glossary, with its meaning on hover.
+
+A word that is no term where it stands (a dictionary's key, a title) is written `<span>key</span>`.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,11 @@ from functools import lru_cache
 from pathlib import Path
 
 ENTRY = re.compile(r"^\*\*(.+?)\*\*\n: +(.+)$", re.M)
-# Code, links, tags, headings and the heads of boxes stay as they are.
+# Code, links, spans, tags, headings and the heads of boxes stay as they are.
 KEPT = re.compile(
-    r"(^ *(?:#|!!!|\?\?\?|\||<).*$|`[^`\n]*`|!?\[[^\]]*\]\([^)]*\)|<[^>]+>|\\\(.*?\\\))", re.M
+    r"(^ *(?:#|!!!|\?\?\?|\||<(?!span>)).*$|`[^`\n]*`|!?\[[^\]]*\]\([^)]*\)|"
+    r"<span>[^<]*</span>|<[^>]+>|\\\(.*?\\\))",
+    re.M,
 )
 
 
