@@ -141,8 +141,9 @@ def address(name: str, parts: Sequence[tuple[str, str]], spellings: Sequence[str
             f'font-family:var(--md-code-font-family),monospace">{html.escape(part)}</text>'
         )
         drawn.path(f"M{x:g} {top + 6}h{long:g}", colour=AGAINST, width=2)
-        y = top + 24 + 16 * (number % 2)
-        if number % 2:
+        lower = number % 2 == 0  # every other meaning, so that no two touch
+        y = top + 24 + 16 * lower
+        if lower:
             drawn.path(f"M{x + long / 2:g} {top + 8}V{y - 11}", colour=LINE)
         drawn.text(x + long / 2, y, meaning, at="middle")
         x += long
