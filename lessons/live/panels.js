@@ -6,7 +6,7 @@
 //
 //     panels   which, in this order: edit (the sentence), next (likely next words), attribution
 //              (where a logit comes from), heads (attention), lens (logit lens), switches (heads set
-//              to zero or to their mean, or patched from a second sentence)
+//              to zero or to their mean over the words, or patched from a second sentence)
 //     text     the sentence; answer, versus: the logit, and the one subtracted (none: the likeliest)
 //     split    "parts" or "heads": what the attribution's rows are
 //     timed    any value: how long a forward pass takes stands below the panels
@@ -17,6 +17,13 @@
 ;(() => {
   const mc = window.minicache
   const PANELS = ["edit", "next", "attribution", "heads", "lens", "switches"]
+  // The panels that show something, and so have code that gives the same.
+  const SHOWING = {
+    next: "Likely next words",
+    attribution: "Where the logit comes from",
+    heads: "Where each head looks",
+    lens: "What it would say, had it stopped here",
+  }
 
   // An element with attributes (on...: a listener) and children.
   function el(tag, attributes = {}, ...children) {
@@ -68,7 +75,8 @@
       }
       this.atEnd = true // the position looked at follows the sentence's end
       this.active = "L0H0" // the head whose row shades the words
-      this.told = this.panels.find((name) => name !== "edit") ?? "next" // what the Python code shows
+      this.showing = this.panels.filter((name) => name in SHOWING)
+      this.told = this.showing[0] ?? "next" // the panel that the Python code is for
       this.times = []
       this.build()
       this.setText(this.text)
@@ -112,19 +120,28 @@
       this.atEnd = pos === this.tokens.length - 1
     }
 
+    // The changes that can be made: a patch needs a second sentence of the same length.
+    possible() {
+      const fits = this.read(this.second).tokens?.length === this.tokens.length
+      return new Map([...this.changes].filter(([, how]) => how !== "patch" || fits))
+    }
+
+    patches() {
+      return [...this.made.values()].includes("patch")
+    }
+
     hooks() {
-      if (!this.changes.size) return []
+      if (!this.made.size) return []
       const { n_heads, d_head } = this.model.cfg
-      const other = this.read(this.second).tokens
-      const source = other && other.length === this.tokens.length
-        ? this.model.run(other, { cache: true }).cache : null
+      const source = this.patches()
+        ? this.model.run(this.read(this.second).tokens, { cache: true }).cache : null
       const change = (z, { name }) => {
         const made = mc.tensor(z.shape, z.data.slice())
         const layer = Number(name.split(".")[1])
         const pos = z.shape[0]
         for (let head = 0; head < n_heads; head++) {
-          const how = this.changes.get(`L${layer}H${head}`)
-          if (!how || (how === "patch" && !source)) continue
+          const how = this.made.get(`L${layer}H${head}`)
+          if (!how) continue
           for (let i = head * d_head; i < (head + 1) * d_head; i++) {
             let mean = 0
             for (let p = 0; p < pos; p++) mean += z.data[p * n_heads * d_head + i] / pos
@@ -143,6 +160,7 @@
       const start = performance.now()
       this.plain = this.model.run(this.tokens, { cache: true })
       const forward = performance.now() - start
+      this.made = this.possible()
       const hooks = this.hooks()
       this.changed = hooks.length ? this.model.run(this.tokens, { cache: true, hooks }) : null
       this.now = this.changed ?? this.plain
@@ -167,11 +185,16 @@
       this.code = el("code")
       this.copy = el("button", { type: "button", class: "mm-button", onclick: () => this.copyCode() },
         "Copy the code")
+      this.toldBox = el("select", { "aria-label": "The box that the code is for",
+        onchange: (event) => this.tell(event.target.value) },
+        ...this.showing.map((name) => el("option", { value: name }, SHOWING[name])))
       this.status = el("p", { class: "mm-quiet", hidden: !this.hasAttribute("timed") })
       this.replaceChildren(
         ...Object.values(this.parts),
         el("details", { class: "mm-python", open: true },
-          el("summary", {}, "The same in Python"), el("pre", {}, this.code), this.copy),
+          el("summary", {}, "The same in Python"),
+          el("label", { class: "mm-controls" }, "for the box ", this.toldBox),
+          el("pre", {}, this.code), this.copy),
         this.status)
       this.classList.add("mm-live")
     }
@@ -203,7 +226,7 @@
 
     build_next() {
       this.next = el("div", { class: "mm-columns" })
-      return this.panel("next", "Likely next words", this.next)
+      return this.panel("next", SHOWING.next, this.next)
     }
 
     build_attribution() {
@@ -222,7 +245,7 @@
         el("option", { value: "heads" }, "each head by itself"))
       this.splitBox.value = this.split
       this.bars = el("div")
-      return this.panel("attribution", "Where the logit comes from",
+      return this.panel("attribution", SHOWING.attribution,
         el("div", { class: "mm-controls" },
           el("label", {}, "logit of ", this.answerBox), el("label", {}, " less that of ", this.versusBox),
           el("label", {}, " by ", this.splitBox)),
@@ -236,7 +259,7 @@
         for (let head = 0; head < n_heads; head++) this.maps.set(`L${layer}H${head}`, this.buildMap(`L${layer}H${head}`))
       }
       this.trace = el("div", { class: "mm-words", role: "group", "aria-label": "The word that looks" })
-      return this.panel("heads", "Where each head looks",
+      return this.panel("heads", SHOWING.heads,
         el("p", { class: "mm-quiet" }, "A row for each word that looks, a column for each word looked at. ",
           "Point at a map, or at a word; arrow keys move the row."),
         this.trace,
@@ -264,7 +287,7 @@
 
     build_lens() {
       this.lens = el("div", { class: "mm-scroll", tabindex: 0, role: "region", "aria-label": "Logit lens" })
-      return this.panel("lens", "What it would say, had it stopped here", this.lens)
+      return this.panel("lens", SHOWING.lens, this.lens)
     }
 
     build_switches() {
@@ -272,13 +295,13 @@
       const change = (name, how) => {
         if (how) this.changes.set(name, how)
         else this.changes.delete(name)
-        this.tell("switches")
+        this.update()
       }
       this.selects = new Map()
       for (let layer = 0; layer < n_layers; layer++) {
         for (let head = 0; head < n_heads; head++) {
           const name = `L${layer}H${head}`
-          const options = [["", "as it is"], ["zero", "zero"], ["mean", "its mean"], ["patch", "from below"]]
+          const options = [["", "as it is"], ["zero", "zero"], ["mean", "mean over words"], ["patch", "from below"]]
           this.selects.set(name, el("select", { "aria-label": `Head ${name}`,
             onchange: (event) => change(name, event.target.value) },
             ...options.map(([value, text]) => el("option", { value }, text))))
@@ -287,12 +310,12 @@
       }
       this.secondBox = el("input", { type: "text", value: this.second, spellcheck: "false",
         autocomplete: "off", "aria-label": "The second sentence",
-        oninput: () => { this.second = this.secondBox.value; this.tell("switches") } })
+        oninput: () => { this.second = this.secondBox.value; this.update() } })
       this.secondMessage = el("p", { class: "mm-message", role: "status" })
       const reset = () => {
         this.changes.clear()
         this.selects.forEach((select) => (select.value = ""))
-        this.tell("switches")
+        this.update()
       }
       return this.panel("switches", "Change what heads hand on",
         el("div", { class: "mm-switches" }, ...[...this.selects].map(([name, select]) =>
@@ -304,17 +327,17 @@
 
     // --- what is shown after each change ------------------------------------------------------
 
-    // The reader did something in this panel: compute, show, and let the code say the same.
+    // The reader did something in this panel: show it, and let the code say the same.
     tell(panel) {
       this.told = panel
-      if (panel === "switches") this.update()
-      else this.show()
+      this.show()
     }
 
     show() {
       for (const name of this.panels) this[`show_${name}`]()
       const code = this.python()
       if (this.code.textContent !== code) this.code.textContent = code
+      this.toldBox.value = this.told
       this.copy.textContent = "Copy the code"
     }
 
@@ -503,19 +526,16 @@
           "lens = states[:, 0] @ model.W_U + model.b_U  # place, position, word",
           `dict(zip(places, model.to_string(lens[:, ${at}].argmax(-1)).split()))`],
       }
-      const last = this.told === "switches" || this.told === "edit" ? "next" : this.told
-      return [...lines, "", ...told[last], ""].join("\n")
+      return [...lines, "", ...told[this.told], ""].join("\n")
     }
 
     pythonOfChanges() {
-      const patched = [...this.changes.values()].includes("patch") && !this.secondMessage?.textContent
-      const lines = patched ? [`_, other = model.run_with_cache(${quoted(this.second.trim().split(/\s+/).join(" "))})`] : []
+      const lines = this.patches() ? [`_, other = model.run_with_cache(${quoted(this.second.trim().split(/\s+/).join(" "))})`] : []
       lines.push("", "def change(z, hook):", "    z = z.clone()")
-      for (const [name, how] of [...this.changes].sort()) {
+      for (const [name, how] of [...this.made].sort()) {
         const [layer, head] = [name[1], name[3]]
         const made = { zero: "0", mean: `z[:, :, ${head}].mean(1, keepdim=True)`,
           patch: `other["z", ${layer}][:, :, ${head}]` }[how]
-        if (how === "patch" && !patched) continue
         lines.push(`    if hook.layer() == ${layer}:`, `        z[:, :, ${head}] = ${made}`)
       }
       return [...lines, "    return z", "",

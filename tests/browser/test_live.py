@@ -164,6 +164,7 @@ def test_the_code_beside_a_panel_gives_what_the_panel_shows(opened, change):
 
     element.locator(".mm-switches .mm-button").focus()
     element.get_by_label("Head L2H1", exact=True).select_option(change)
+    element.get_by_label("The box that the code is for", exact=True).select_option("next")
     best = python_of(element)
     shown = [(row[0], row[2]) for row in rows(element, "next")]
     assert [word for word, _ in shown] == [word for word, _ in best]
@@ -222,12 +223,34 @@ def test_a_silenced_head_changes_the_answer_and_back_again(opened):
     assert "change" not in element.locator(".mm-python code").text_content()
 
 
+def test_the_code_names_its_box_and_stays_with_it_when_heads_are_changed(opened):
+    _, element = live(opened, "06_not_a_cause.html")
+    box = element.get_by_label("The box that the code is for", exact=True)
+    code = element.locator(".mm-python code")
+    assert box.input_value() == "attribution"
+    element.get_by_label("Head L0H1", exact=True).select_option("mean")
+    assert box.input_value() == "attribution"
+    shown = {row[0]: number(row[2]) for row in rows(element, "attribution")}
+    assert shown == pytest.approx(python_of(element), abs=0.006)
+    box.select_option("next")
+    assert "topk" in code.text_content()
+    assert [row[0] for row in rows(element, "next")] == [word for word, _ in python_of(element)]
+    element.get_by_label("The rows", exact=True).select_option("parts")
+    assert box.input_value() == "attribution"
+
+
 def test_a_patch_needs_a_sentence_of_the_same_length(opened):
     _, element = live(opened, "index.html", panels=ALL)
     second = element.locator(".mm-second input")
     second.fill("The capital of Spain is")
     element.get_by_label("Head L1H0", exact=True).select_option("patch")
     assert "as many words" in element.locator(".mm-switches .mm-message").text_content()
+    assert element.locator(".mm-next table").count() == 1  # nothing is changed, nor said to be
+    assert "change" not in element.locator(".mm-python code").text_content()
+    element.get_by_label("Head L2H0", exact=True).select_option("zero")  # this can be done
+    code = element.locator(".mm-python code").text_content()
+    assert "z[:, :, 0] = 0" in code
+    assert "other" not in code
     for name in ("L1H0", "L1H1", "L2H0", "L2H1", "L0H0", "L0H1"):
         element.get_by_label(f"Head {name}", exact=True).select_option("patch")
     second.fill(MARY.replace("John gave", "Mary gave"))
