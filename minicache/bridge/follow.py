@@ -176,7 +176,7 @@ class Follow(TorchFunctionMode):
         if not any(self.holds(value) for value in tree_leaves(output)[:1]):
             raise ConfigError(
                 f"Block {layer} does not return the residual stream that its additions made: it "
-                f"normalises or scales the stream itself, or a fused operation adds to it. Such a "
-                f"stream is no sum of parts, so this model cannot be wrapped."
+                f"normalises or scales the stream itself, adds to a copy of it that it does not "
+                f"pass on, or a fused operation adds to it. This model cannot be wrapped."
             )
         self.layer = None
