@@ -39,9 +39,8 @@ _NAMES: Final = {
 KINDS: Final = {name: kind for kind, names in _NAMES.items() for name in names.split()}
 
 
-def changes_in_place(func: Any) -> bool:
+def changes_in_place(name: str) -> bool:
     """Whether a function writes into its first argument: `add_`, and `x[..] = y`."""
-    name = func.__name__
     return name == "__setitem__" or (name.endswith("_") and not name.endswith("__"))
 
 
@@ -75,7 +74,7 @@ class Follow(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        if self.is_paused:
+        if self.is_paused or not self.heeds(func.__name__):
             return func(*args, **kwargs or {})
         self.is_paused = True
         try:
@@ -85,10 +84,15 @@ class Follow(TorchFunctionMode):
         finally:
             self.is_paused = False
 
+    @staticmethod
+    def heeds(name: str) -> bool:
+        """Whether functions of this name are looked at."""
+        return True
+
     def track(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run a function, and see whether it adds to the stream, or only copies or views it."""
         kind = KINDS.get(func.__name__, func.__name__)
-        if func.__name__ in KINDS:  # of these, `input` and `other` are the first two
+        if kwargs and func.__name__ in KINDS:  # of these, `input` and `other` are the first two
             args = (*args, *(kwargs.pop(name) for name in ("input", "other") if name in kwargs))
         adds = kind == "add" and self.layer is not None
         if adds and any(self.holds(operand) for operand in args):
@@ -98,7 +102,7 @@ class Follow(TorchFunctionMode):
         if args and self.holds(args[0]):
             if kind == "same" and out.numel() == args[0].numel():
                 self.stream.append(out)
-            elif changes_in_place(func):
+            elif changes_in_place(func.__name__):
                 self.stream = []  # scaled or overwritten where it is, it is no sum any more
         return out
 

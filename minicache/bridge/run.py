@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
 
-from minicache.bridge.follow import Follow, ModuleHooks
+from minicache.bridge.follow import KINDS, Follow, ModuleHooks, changes_in_place
 from minicache.bridge.plan import Plan, Site
 from minicache.errors import HookError, ShapeError
 from minicache.hooks import HookPoint
@@ -36,6 +36,11 @@ class Run(Follow):
         self.reached: set[str] = set()  # the hook points that an activation went through
         self.added = 0  # how often this block has added to the stream
         self.sums: dict[int, tuple[Tensor, ...]] = {}  # by id of a sum: its two terms, and itself
+
+    @staticmethod
+    @cache  # it is asked at every call
+    def heeds(name: str) -> bool:
+        return name in KINDS or name == "dropout" or changes_in_place(name)
 
     @property
     def site(self) -> Site:

@@ -232,7 +232,7 @@ def check_can_follow(model: Any) -> None:
         ConfigError: it is compiled, checkpoints gradients while it trains, or returns tuples.
     """
     for module in model.modules():
-        is_compiled = hasattr(module, "_orig_mod") or module._compiled_call_impl is not None
+        is_compiled = "_orig_mod" in module._modules or module._compiled_call_impl is not None
         if is_compiled or hasattr(module.forward, "_torchdynamo_orig_callable"):
             raise ConfigError(
                 f"{type(module).__name__} is compiled, and a compiled model hides its additions. "
