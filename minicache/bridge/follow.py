@@ -141,16 +141,13 @@ class Follow(TorchFunctionMode):
         ]
         with ExitStack() as stack:
             for module, before, behind in (*block_hooks, *sites):
-                if before:
-                    handle = module.register_forward_pre_hook(
-                        partial(run_here, before), with_kwargs=True
-                    )
-                    stack.callback(handle.remove)
-                if behind:
-                    handle = module.register_forward_hook(
-                        partial(run_here, behind), with_kwargs=True
-                    )
-                    stack.callback(handle.remove)
+                for register, hook in (
+                    (module.register_forward_pre_hook, before),
+                    (module.register_forward_hook, behind),
+                ):
+                    if hook:
+                        handle = register(partial(run_here, hook), with_kwargs=True)
+                        stack.callback(handle.remove)
             with self:
                 try:
                     yield

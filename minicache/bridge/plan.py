@@ -217,12 +217,12 @@ def _walk_back(node: Node) -> Iterator[tuple[Linear | nn.Module, Node, float | N
 
 def _adds_another(node: Node, output: Node) -> bool:
     """Whether another activation is added to an output on its way to a tensor."""
-    if node is output:
-        return False
-    depends = [n for n in dict.fromkeys(node.inputs) if any(a is output for a in n.ancestors())]
-    beside = {*node.inputs}.difference(depends)
-    is_sum = node.kind == "add" and any(n.depends_on_stream() for n in beside)
-    return is_sum or any(_adds_another(given, output) for given in depends)
+    made_of_it = {given for given in node.inputs if output in given.ancestors()}
+    if node.kind == "add" and any(
+        made.kind == "stream" for given in {*node.inputs} - made_of_it for made in given.ancestors()
+    ):
+        return True
+    return any(_adds_another(given, output) for given in made_of_it)
 
 
 def _match_linear(node: Node) -> Linear | None:

@@ -200,9 +200,9 @@ class Run(Follow):
             all_keys.flatten(0, 1).mT,
             alpha=given.get("scale") or query.shape[-1] ** -0.5,
         ).view(shape)
-        seen = self.show("attn.hook_attn_scores", scores, _identity, _identity)
+        seen = self.show_keys("attn.hook_attn_scores", scores)
         pattern = seen.softmax(-1, torch.promote_types(seen.dtype, torch.float32)).to(query)
-        new = self.show("attn.hook_pattern", pattern, _identity, _identity)
+        new = self.show_keys("attn.hook_pattern", pattern)
         if seen is scores and new is pattern:
             return cast(Tensor, func(query, key, value, **given))
         return new @ values
@@ -279,7 +279,3 @@ def _operands(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
     """The tensors that a call was given. Those given by name are removed from `kwargs`."""
     names = [name for name, value in kwargs.items() if isinstance(value, Tensor)]
     return [*args, *map(kwargs.pop, names)]
-
-
-def _identity(tensor: Tensor) -> Tensor:
-    return tensor

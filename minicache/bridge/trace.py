@@ -49,9 +49,6 @@ class Node:
             queue += dict.fromkeys(new)
             seen.update(new)
 
-    def depends_on_stream(self) -> bool:
-        return any(node.kind == "stream" for node in self.ancestors())
-
 
 class Trace(Follow):
     """Follow one pass over a batch of two, and note every call.

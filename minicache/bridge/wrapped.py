@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from typing import Any, Final, Literal, cast
 
 import torch
@@ -210,19 +210,13 @@ class WrappedModel(HookedRootModule):
     @property
     def W_U(self) -> Float[Tensor, "d_model d_vocab"]:
         """The unembedding, times the factor that the logits are given."""
-        first, *rest = (linear.weight() for linear in self.plan.unembed)
-        for weight in rest:
-            first = first @ weight
-        return first
+        return reduce(torch.matmul, (linear.weight() for linear in self.plan.unembed))
 
     @property
     def b_U(self) -> Float[Tensor, " d_vocab"]:
         """The unembedding's bias."""
         first, *rest = self.plan.unembed
-        bias = first.bias()
-        for linear in rest:
-            bias = bias @ linear.weight() + linear.bias()
-        return bias
+        return reduce(lambda bias, linear: linear.apply(bias), rest, first.bias())
 
 
 def check_can_follow(model: Any) -> None:
