@@ -39,9 +39,8 @@ _NAMES: Final = {
 KINDS: Final = {name: kind for kind, names in _NAMES.items() for name in names.split()}
 
 
-def changes_in_place(func: Any) -> bool:
+def changes_in_place(name: str) -> bool:
     """Whether a function writes into its first argument: `add_`, and `x[..] = y`."""
-    name = func.__name__
     return name == "__setitem__" or (name.endswith("_") and not name.endswith("__"))
 
 
@@ -75,7 +74,7 @@ class Follow(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        if self.is_paused:
+        if self.is_paused or not self.heeds(func.__name__):
             return func(*args, **kwargs or {})
         self.is_paused = True
         try:
@@ -85,10 +84,15 @@ class Follow(TorchFunctionMode):
         finally:
             self.is_paused = False
 
+    @staticmethod
+    def heeds(name: str) -> bool:
+        """Whether functions of this name are looked at."""
+        return True
+
     def track(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run a function, and see whether it adds to the stream, or only copies or views it."""
         kind = KINDS.get(func.__name__, func.__name__)
-        if func.__name__ in KINDS:  # of these, `input` and `other` are the first two
+        if kwargs and func.__name__ in KINDS:  # of these, `input` and `other` are the first two
             args = (*args, *(kwargs.pop(name) for name in ("input", "other") if name in kwargs))
         adds = kind == "add" and self.layer is not None
         if adds and any(self.holds(operand) for operand in args):
@@ -98,7 +102,7 @@ class Follow(TorchFunctionMode):
         if args and self.holds(args[0]):
             if kind == "same" and out.numel() == args[0].numel():
                 self.stream.append(out)
-            elif changes_in_place(func):
+            elif changes_in_place(func.__name__):
                 self.stream = []  # scaled or overwritten where it is, it is no sum any more
         return out
 
@@ -137,16 +141,13 @@ class Follow(TorchFunctionMode):
         ]
         with ExitStack() as stack:
             for module, before, behind in (*block_hooks, *sites):
-                if before:
-                    handle = module.register_forward_pre_hook(
-                        partial(run_here, before), with_kwargs=True
-                    )
-                    stack.callback(handle.remove)
-                if behind:
-                    handle = module.register_forward_hook(
-                        partial(run_here, behind), with_kwargs=True
-                    )
-                    stack.callback(handle.remove)
+                for register, hook in (
+                    (module.register_forward_pre_hook, before),
+                    (module.register_forward_hook, behind),
+                ):
+                    if hook:
+                        handle = register(partial(run_here, hook), with_kwargs=True)
+                        stack.callback(handle.remove)
             with self:
                 try:
                     yield
@@ -176,7 +177,7 @@ class Follow(TorchFunctionMode):
         if not any(self.holds(value) for value in tree_leaves(output)[:1]):
             raise ConfigError(
                 f"Block {layer} does not return the residual stream that its additions made: it "
-                f"normalises or scales the stream itself, or a fused operation adds to it. Such a "
-                f"stream is no sum of parts, so this model cannot be wrapped."
+                f"normalises or scales the stream itself, adds to a copy of it that it does not "
+                f"pass on, or a fused operation adds to it. This model cannot be wrapped."
             )
         self.layer = None

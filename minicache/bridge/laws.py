@@ -32,6 +32,9 @@ __all__ = ["wrap"]
 def wrap(model: Any, tokenizer: Any = None) -> WrappedModel:
     """Give any decoder of `transformers` hook points, once the laws are checked on it.
 
+    The laws hold for the model as it is now. Other values of its weights may come later; after a
+    change of its modules, an adapter switched on for example, wrap it again.
+
     Args:
         model: An instance of any `AutoModelForCausalLM`. It is used as it is, where it is.
         tokenizer: Its own, from `AutoTokenizer`. Without one, give tokens.
@@ -47,7 +50,7 @@ def wrap(model: Any, tokenizer: Any = None) -> WrappedModel:
     model.eval()
     try:
         check_can_follow(model)
-        embeddings = model.get_input_embeddings().weight
+        embeddings = _token_table(model)
         known = min(len(embeddings), getattr(text, "vocab_size", sys.maxsize))
         generator = torch.Generator().manual_seed(0)
         ids = torch.randint(known, (2, min(7, n_ctx)), generator=generator, device="cpu")
@@ -71,6 +74,18 @@ def wrap(model: Any, tokenizer: Any = None) -> WrappedModel:
             module.training = training
     wrapped.training = model.training
     return wrapped
+
+
+def _token_table(model: Any) -> Tensor:
+    """The embeddings of all tokens: [d_vocab, d_embed]."""
+    found = model.get_input_embeddings()
+    if not isinstance(table := getattr(found, "weight", None), Tensor):
+        raise ConfigError(
+            f"{type(model).__name__} keeps its input embeddings in a {type(found).__name__}, and "
+            f"not in one table. A position may then be several tokens. Such a model cannot be "
+            f"wrapped."
+        )
+    return table
 
 
 def _without_autocast(device_type: str) -> AbstractContextManager[Any]:

@@ -199,14 +199,30 @@ def _walk_back(node: Node) -> Iterator[tuple[Linear | nn.Module, Node, float | N
     Yields:
         A map or norm; its input; and the number that its output was multiplied with, or None where
         something else than a number stands between its output and what follows.
+
+    Raises:
+        _RefusedError: another activation is added to an output. It may be 0 now and not later, as
+            what an adapter adds before it is trained.
     """
     while True:
         found = ((made, _match_linear(made) or _match_norm(made)) for made in node.ancestors())
         output, what = next((pair for pair in found if pair[1]), (node, None))
         if what is None:
             return
+        if _adds_another(node, output):
+            raise _RefusedError("another activation is added to what its last linear map gives")
         yield what, output.inputs[0], find_factor(node.value, output.value)
         node = output.inputs[0]
+
+
+def _adds_another(node: Node, output: Node) -> bool:
+    """Whether another activation is added to an output on its way to a tensor."""
+    made_of_it = {given for given in node.inputs if output in given.ancestors()}
+    if node.kind == "add" and any(
+        made.kind == "stream" for given in {*node.inputs} - made_of_it for made in given.ancestors()
+    ):
+        return True
+    return any(_adds_another(given, output) for given in made_of_it)
 
 
 def _match_linear(node: Node) -> Linear | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
 
-from minicache.bridge.follow import Follow, ModuleHooks
+from minicache.bridge.follow import KINDS, Follow, ModuleHooks, changes_in_place
 from minicache.bridge.plan import Plan, Site
 from minicache.errors import HookError, ShapeError
 from minicache.hooks import HookPoint
@@ -36,6 +36,11 @@ class Run(Follow):
         self.reached: set[str] = set()  # the hook points that an activation went through
         self.added = 0  # how often this block has added to the stream
         self.sums: dict[int, tuple[Tensor, ...]] = {}  # by id of a sum: its two terms, and itself
+
+    @staticmethod
+    @cache  # it is asked at every call
+    def heeds(name: str) -> bool:
+        return name in KINDS or name == "dropout" or changes_in_place(name)
 
     @property
     def site(self) -> Site:
@@ -195,9 +200,9 @@ class Run(Follow):
             all_keys.flatten(0, 1).mT,
             alpha=given.get("scale") or query.shape[-1] ** -0.5,
         ).view(shape)
-        seen = self.show("attn.hook_attn_scores", scores, _identity, _identity)
+        seen = self.show_keys("attn.hook_attn_scores", scores)
         pattern = seen.softmax(-1, torch.promote_types(seen.dtype, torch.float32)).to(query)
-        new = self.show("attn.hook_pattern", pattern, _identity, _identity)
+        new = self.show_keys("attn.hook_pattern", pattern)
         if seen is scores and new is pattern:
             return cast(Tensor, func(query, key, value, **given))
         return new @ values
@@ -274,7 +279,3 @@ def _operands(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
     """The tensors that a call was given. Those given by name are removed from `kwargs`."""
     names = [name for name, value in kwargs.items() if isinstance(value, Tensor)]
     return [*args, *map(kwargs.pop, names)]
-
-
-def _identity(tensor: Tensor) -> Tensor:
-    return tensor

@@ -72,7 +72,9 @@ class Trace(Follow):
     def call(self, func: Any, kind: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         flat = tree_leaves((args, kwargs))
         inputs = [self.node(value) for value in flat if isinstance(value, Tensor)]
-        in_place = changes_in_place(func) and inputs
+        if func.__name__.endswith("_as"):  # of the second it takes no values: shape, or dtype
+            inputs = inputs[:1]
+        in_place = changes_in_place(func.__name__) and inputs
         if in_place:
             inputs[0].value = inputs[0].value.clone()
         out = func(*args, **kwargs)

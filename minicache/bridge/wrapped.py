@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from typing import Any, Final, Literal, cast
 
 import torch
@@ -210,19 +210,13 @@ class WrappedModel(HookedRootModule):
     @property
     def W_U(self) -> Float[Tensor, "d_model d_vocab"]:
         """The unembedding, times the factor that the logits are given."""
-        first, *rest = (linear.weight() for linear in self.plan.unembed)
-        for weight in rest:
-            first = first @ weight
-        return first
+        return reduce(torch.matmul, (linear.weight() for linear in self.plan.unembed))
 
     @property
     def b_U(self) -> Float[Tensor, " d_vocab"]:
         """The unembedding's bias."""
         first, *rest = self.plan.unembed
-        bias = first.bias()
-        for linear in rest:
-            bias = bias @ linear.weight() + linear.bias()
-        return bias
+        return reduce(lambda bias, linear: linear.apply(bias), rest, first.bias())
 
 
 def check_can_follow(model: Any) -> None:
@@ -232,7 +226,7 @@ def check_can_follow(model: Any) -> None:
         ConfigError: it is compiled, checkpoints gradients while it trains, or returns tuples.
     """
     for module in model.modules():
-        is_compiled = hasattr(module, "_orig_mod") or module._compiled_call_impl is not None
+        is_compiled = "_orig_mod" in module._modules or module._compiled_call_impl is not None
         if is_compiled or hasattr(module.forward, "_torchdynamo_orig_callable"):
             raise ConfigError(
                 f"{type(module).__name__} is compiled, and a compiled model hides its additions. "

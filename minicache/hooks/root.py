@@ -320,7 +320,7 @@ class HookedRootModule(nn.Module):
                     f"{nearest(shown(name), self.hook_dict)} "
                     f"model.hook_dict has all {len(self.hook_dict)}."
                 )
-        return [name for name in self.hook_dict if name in wanted]
+        return wanted if len(wanted) == 1 else [n for n in self.hook_dict if n in wanted]
 
     def _check_can_backward(self, output: object) -> None:
         if not isinstance(output, Tensor) or output.numel() != 1:

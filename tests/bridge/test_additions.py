@@ -229,7 +229,7 @@ def test_a_sum_of_two_mlps_is_one_write() -> None:
     _, cache = wrapped.run_with_cache(TOKENS)
     assert "blocks.1.hook_mlp_out" in cache
     assert "adds none" in wrapped.refused["blocks.1.hook_attn_out"]
-    assert "not what one linear map gives" in wrapped.refused["blocks.1.mlp.hook_post"]
+    assert "another activation is added" in wrapped.refused["blocks.1.mlp.hook_post"]
     assert_parts_sum(cache)
 
 

@@ -129,6 +129,45 @@ def test_an_error_of_the_model_itself_is_named_and_chained() -> None:
     assert isinstance(caught.value.__cause__, ValueError)
 
 
+def test_embeddings_in_several_tables_are_refused_with_the_reason() -> None:
+    model = Own(lambda stream, written: stream + written)
+    model.get_input_embeddings = lambda: nn.ModuleList([model.embed, model.embed])
+    with pytest.raises(ConfigError, match="input embeddings in a ModuleList, and not in one table"):
+        minicache.wrap(model)
+
+
+class Adapted(nn.Module):
+    """A linear map with a small one beside it, which adds nothing until it is trained."""
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        self.linear = linear
+        self.down = nn.Linear(linear.in_features, 2, bias=False, dtype=torch.float64)
+        self.up = nn.Linear(2, linear.out_features, bias=False, dtype=torch.float64)
+        nn.init.zeros_(self.up.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x) + self.up(self.down(x)) * 2
+
+
+def test_heads_and_neurons_behind_an_adapter_are_refused_before_it_is_trained() -> None:
+    model = tiny_model("llama")
+    layer = model.model.layers[1]
+    layer.self_attn.o_proj = Adapted(layer.self_attn.o_proj)
+    layer.mlp.down_proj = Adapted(layer.mlp.down_proj)
+    layer.self_attn.q_proj = Adapted(layer.self_attn.q_proj)
+    refused = minicache.wrap(model).refused
+    assert {*refused} == {"blocks.1.attn.hook_z", "blocks.1.mlp.hook_post"}
+    assert all("another activation is added" in reason for reason in refused.values())
+
+
+def test_an_unembedding_with_an_adapter_is_refused() -> None:
+    model = tiny_model("llama")
+    model.lm_head = Adapted(model.lm_head)
+    with pytest.raises(ConfigError, match="another activation is added"):
+        minicache.wrap(model)
+
+
 def test_weights_made_in_inference_mode_are_read_anew() -> None:
     with torch.inference_mode():
         model = tiny_model("gemma2")
