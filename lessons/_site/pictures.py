@@ -283,7 +283,7 @@ def kill_timeline(first: Sequence[float], second: Sequence[float], killed: float
     for step in range(5):
         seconds = end * step / 4
         at = ("start", "middle", "middle", "middle", "end")[step]
-        drawn.text(x(seconds), 132, f"{seconds:.1f}", at=at, size=11, colour=QUIET)
+        drawn.text(x(seconds), 132, f"{seconds:.2f}", at=at, size=11, colour=QUIET)
     drawn.text(
         WIDTH / 2,
         147,
