@@ -693,7 +693,7 @@ def hooks(model, fwd_hooks):
 # The instructors' pages
 
 
-def test_the_instructors_pages_know_every_exercise_and_every_known_mistake():
+def test_the_instructors_pages_know_every_exercise():
     filled = load_site("workshop").filled
     instructors, mistakes = (
         filled((ROOT / "lessons" / f"{page}.md").read_text())
@@ -704,9 +704,25 @@ def test_the_instructors_pages_know_every_exercise_and_every_known_mistake():
             r for r in instructors.splitlines() if f"{exercise.number} `{exercise.key}`" in r
         )
         assert re.search(rf"\| {exercise.most} \| \d+ \| (easy|middle|hard) \|", row)
-        for known in edits_of(exercise):
-            assert f"- `{known.name}`: " in mistakes
     assert "<!--" not in instructors + mistakes
+
+
+def test_the_page_of_mistakes_has_each_cause_once_with_its_names_and_folds_the_slips():
+    filled = load_site("workshop").filled((ROOT / "lessons" / "mistakes.md").read_text())
+    parts = re.split(r"^## (\d+) .*$", filled, flags=re.M)[1:]
+    for exercise, text in zip(EXERCISES, parts[1::2], strict=True):
+        open_part, _, folded = text.partition("??? note")
+        found = {}
+        for entry in re.findall(r"^ *- (`.*)$", text, re.M):
+            names, cause = re.fullmatch(r"((?:`[^`]+`, )*`[^`]+`): (.*)", entry).groups()
+            assert cause not in found
+            found[cause] = set(re.findall(r"`([^`]+)`", names))
+        asked = {}
+        for known in edits_of(exercise):
+            asked.setdefault(" ".join(known.cause.split()), set()).add(known.name)
+        assert found == asked
+        assert "\n- `slip" not in open_part
+        assert all(entry.startswith("    - `slip ") for entry in folded.splitlines()[2:] if entry)
 
 
 def test_the_commands_of_the_documents_are_commands_that_there_are():
