@@ -707,6 +707,17 @@ def test_the_instructors_pages_know_every_exercise():
     assert "<!--" not in instructors + mistakes
 
 
+def test_the_minutes_of_each_timetable_sum_to_what_it_says():
+    text = (ROOT / "lessons" / "instructors.md").read_text()
+    head, *rows = re.findall(r"^\| (.*) \|$", text[text.index("| | 90 minutes") :], re.M)[:16]
+    columns = list(zip(*([cell.strip() for cell in row.split("|")] for row in rows), strict=True))
+    assert columns[0][-2] == "**together**"
+    for title, column in zip(head.split("|")[1:], columns[1:], strict=True):
+        said = int(column[-2].strip("*"))
+        assert sum(int(cell) for cell in column[:-2] if cell) == said, title
+    assert [column[-2] for column in columns[1:]] == ["**90**", "**180**", "**340**"]
+
+
 def test_the_page_of_mistakes_has_each_cause_once_with_its_names_and_folds_the_slips():
     filled = load_site("workshop").filled((ROOT / "lessons" / "mistakes.md").read_text())
     parts = re.split(r"^## (\d+) .*$", filled, flags=re.M)[1:]

@@ -128,7 +128,10 @@ def _filled(
 ) -> str:
     """A file of the hand-out, with what this copy holds in its place."""
     lessons = ["- `lessons/index.html`: the lessons, to read. A double click opens it."] * site
-    lessons += ["- `notebooks/`: the lessons, to run in Jupyter or VS Code."] * notebooks
+    lessons += [
+        "- `notebooks/`: the lessons, to run in VS Code or Jupyter. For the latter, once:\n"
+        "  `pip install -c constraints.txt jupyterlab`, and then `jupyter lab notebooks`."
+    ] * notebooks
     known = [e for e in exercises if e.key == "getitem"] or [*exercises]
     values = {
         "{N}": len(exercises),
