@@ -138,7 +138,7 @@ def address(name: str, parts: Sequence[tuple[str, str]], spellings: Sequence[str
         drawn.marks.append(
             f'<text x="{x:g}" y="{top}" textLength="{long:g}" lengthAdjust="spacingAndGlyphs" '
             f'style="font-size:{size}px;fill:{FOR};font-weight:700;'
-            f'font-family:var(--md-code-font-family),monospace">{html.escape(part)}</text>'
+            f'font-family:var(--md-code-font-family,monospace)">{html.escape(part)}</text>'
         )
         drawn.path(f"M{x:g} {top + 6}h{long:g}", colour=AGAINST, width=2)
         y = top + 24 + 16 * (number % 2)
