@@ -223,6 +223,14 @@ def test_an_answer_that_builds_on_an_exercise_that_is_not_there_is_graded(tmp_pa
     assert board(done)[name(14)][0] == "passed"
 
 
+def test_a_copy_says_what_its_notebooks_need(tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "lesson", raising=False)
+    monkeypatch.setitem(sys.modules, "notebooks", None)  # as where a package of docs is missing
+    with pytest.raises(ReleaseError, match=r"not installed\. Install the extra docs"):
+        release(tmp_path / "copy", EXERCISES)
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_a_student_reads_is_the_students(tmp_path):
     copy = tmp_path / "copy"
     exercises_command("release", copy)
