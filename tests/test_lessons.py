@@ -12,6 +12,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -232,6 +233,27 @@ def test_what_no_lesson_shows_stops_the_build():
     with pytest.raises(Exception, match=r"minicache\.cache:ActivationCache") as caught:
         hook._check_all_is_shown()
     assert "minicache.slices:" not in str(caught.value)
+
+
+def test_the_reference_leads_to_each_analysis_that_a_cache_has():
+    source = (ROOT / "minicache" / "cache.py").read_text()
+    bound = re.findall(r"^    ([a-z]\w+) = (\w+)\.\1$", source, re.M)
+    assert ("decompose_resid", "residual") in bound
+    made = load("hook")._analyses().split("\n\n")[1].splitlines()
+    assert made == [
+        f"- [`cache.{name}`][minicache.analysis.{place}.{name}]" for name, place in bound
+    ]
+
+
+def test_the_reference_links_our_errors_and_no_others():
+    hook = load("hook")
+    page = SimpleNamespace(file=SimpleNamespace(src_uri="reference/analysis.md"))
+    row = "<td>\n<code>(ShapeError, KeyError)</code></td><code>ShapeError</code>"
+    made = hook.on_page_content(row, page, {}, None)
+    link = '<autoref identifier="minicache.errors.ShapeError">ShapeError</autoref>'
+    assert made == row.replace("(ShapeError", f"({link}")
+    page.file.src_uri = "10_guards.md"
+    assert hook.on_page_content(row, page, {}, None) == row
 
 
 def test_mathematics_becomes_mathml():
