@@ -2,8 +2,8 @@
 
 `cache.decompose_resid(pos_slice=-1)` and `model.run_with_cache(..., pos_slice=(2, 5))` both hand
 their argument to `Slice`. An axis may go away (an int), be cut (a tuple), be picked from (a list or
-a mask) or stay (None). A bad slice raises when it is made, before it is applied to any tensor. The
-forms are TransformerLens's.
+a mask) or stay (None). What is no slice raises when it is made. What is too far for an axis raises
+when it is applied to that axis. The forms are TransformerLens's.
 """
 
 from __future__ import annotations

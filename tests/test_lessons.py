@@ -12,6 +12,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -181,8 +182,11 @@ def test_every_picture_of_the_lessons_is_one_that_there_is_and_is_told_in_words(
     assert '<title id="' in drawing
     assert "returns None" in re.search(r"<desc[^>]*>(.*?)</desc>", drawing)[1]
     assert "<code>hooks</code>" in drawing
-    cell = made[0].notebook()["cells"][1]["source"]
-    assert cell.startswith("![A hook point](data:image/svg+xml;base64,")
+    [cell] = cells_of(made[0])
+    assert cell.startswith('<img alt="A hook point" width="570" src="data:image/svg+xml;base64,')
+    image = base64.b64decode(re.search(r"base64,([^\"]+)", cell)[1]).decode()
+    assert image.startswith('<svg style="background:#fff" ')
+    assert cell.endswith("\n\n*Two `hooks`.*")
     with pytest.raises(lesson.LessonError, match="no picture 'tab'"):
         page('```picture tab title="A" caption="B"\n```\n')
     asked = {name for file in PAGES for name in re.findall(r"```picture (\w+)", file.read_text())}
@@ -229,6 +233,27 @@ def test_what_no_lesson_shows_stops_the_build():
     with pytest.raises(Exception, match=r"minicache\.cache:ActivationCache") as caught:
         hook._check_all_is_shown()
     assert "minicache.slices:" not in str(caught.value)
+
+
+def test_the_reference_leads_to_each_analysis_that_a_cache_has():
+    source = (ROOT / "minicache" / "cache.py").read_text()
+    bound = re.findall(r"^    ([a-z]\w+) = (\w+)\.\1$", source, re.M)
+    assert ("decompose_resid", "residual") in bound
+    made = load("hook")._analyses().split("\n\n")[1].splitlines()
+    assert made == [
+        f"- [`cache.{name}`][minicache.analysis.{place}.{name}]" for name, place in bound
+    ]
+
+
+def test_the_reference_links_our_errors_and_no_others():
+    hook = load("hook")
+    page = SimpleNamespace(file=SimpleNamespace(src_uri="reference/analysis.md"))
+    row = "<td>\n<code>(ShapeError, KeyError)</code></td><code>ShapeError</code>"
+    made = hook.on_page_content(row, page, {}, None)
+    link = '<autoref identifier="minicache.errors.ShapeError">ShapeError</autoref>'
+    assert made == row.replace("(ShapeError", f"({link}")
+    page.file.src_uri = "10_guards.md"
+    assert hook.on_page_content(row, page, {}, None) == row
 
 
 def test_mathematics_becomes_mathml():
@@ -360,6 +385,64 @@ def test_a_notebook_has_a_pages_boxes_as_prose_and_no_live_model():
     assert boxes.plain(text).startswith("**Which?**\n\n- one\n")
     assert "<mini-model" not in boxes.plain(text)
     assert boxes.plain("```\n    !!! guess\n```") == "```\n    !!! guess\n```"
+
+
+def cells_of(made):
+    """What a lesson's notebook holds after its first cell."""
+    return [cell["source"] for cell in made.notebook()["cells"][1:]]
+
+
+def test_a_notebook_of_a_page_that_was_not_built_says_where_its_picture_is():
+    made = lesson.Lesson("page", '```picture tap title="A hook point" caption="Above: two."\n```\n')
+    assert cells_of(made) == ["*(On the page of the site, a picture stands here: A hook point.)*"]
+
+
+def test_a_notebook_folds_an_answer_around_the_code_that_gives_it():
+    text = (
+        '!!! guess "Q?"\n\n    - a\n    - b\n\n    ??? answer "It is b"\n\n        Before.\n\n'
+        "        ```run\n        1 + 1\n        ```\n\n        After.\n\nBehind the box.\n"
+    )
+    assert cells_of(lesson.Lesson("page", text)) == [
+        "**Q?**\n\n- a\n- b",
+        "<details>\n<summary>What comes out</summary>\n\n**It is b.**\n\nBefore.\n\n</details>",
+        "1 + 1",
+        "<details>\n<summary>What it shows</summary>\n\nAfter.\n\n</details>",
+        "Behind the box.",
+    ]
+
+
+def test_no_notebook_shows_an_answer_before_it_is_opened():
+    for file in PAGES:
+        text = file.read_text()
+        made = lesson.Lesson(file.stem, text).notebook()
+        prose = [c["source"] for c in made["cells"] if c["cell_type"] == "markdown"]
+        shown = [re.sub(r"<details>.*?</details>", "", cell, flags=re.S) for cell in prose]
+        for answer in re.findall(r'^ *\?\?\? answer "(.*)"$', text, re.M):
+            assert not any(f"**{answer}.**" in cell for cell in shown)
+            assert any(f"**{answer}.**" in cell for cell in prose)
+
+
+def test_no_notebook_links_to_a_page_that_is_no_notebook():
+    names = {file.stem for file in PAGES if file.stem[:2].isdigit()}
+    linked = set()
+    for file in PAGES:
+        made = lesson.Lesson(file.stem, file.read_text()).notebook()
+        prose = "".join(c["source"] for c in made["cells"] if c["cell_type"] == "markdown")
+        linked |= set(re.findall(r"\]\((?!http)([^)]+)\)", prose))
+    assert len(linked) > 5
+    assert {one.removesuffix(".ipynb") for one in linked} <= names
+
+
+def test_a_notebook_has_a_listings_notes_below_it_by_their_numbers():
+    text = (
+        "```source minicache.autodiff:toggle_autodiff\ntorch.set_grad :: Then.\n"
+        "before = :: First.\n```\n"
+    )
+    [cell] = cells_of(lesson.Lesson("page", text))
+    assert cell.startswith("`minicache.autodiff:toggle_autodiff`\n\n``` python\n")
+    assert re.search(r"before = .*  # \(1\)$", cell, re.M)
+    assert re.search(r"torch\.set_grad.*  # \(2\)$", cell, re.M)
+    assert cell.endswith("```\n\n1. First.\n2. Then.")
 
 
 def test_a_term_is_linked_where_it_first_stands_and_never_in_code_links_or_headings():

@@ -72,3 +72,10 @@ def test_a_tokenizer_without_a_start_of_text_can_be_harvested():
     made, cut = app.gather(model, ["a b", "c"], Plan.of(model, ["embed"]))
     assert model.to_string(made["tokens"]) == "a b c"
     assert (made["offsets"].tolist(), cut) == ([0, 2, 3], 0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.4, "less than a second"), (1, "0:00:01"), (3600, "1:00:00")]
+)
+def test_a_dry_run_tells_no_time_of_zero(seconds, said):
+    assert app._duration(seconds) == said

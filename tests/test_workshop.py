@@ -223,6 +223,14 @@ def test_an_answer_that_builds_on_an_exercise_that_is_not_there_is_graded(tmp_pa
     assert board(done)[name(14)][0] == "passed"
 
 
+def test_a_copy_says_what_its_notebooks_need(tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "lesson", raising=False)
+    monkeypatch.setitem(sys.modules, "notebooks", None)  # as where a package of docs is missing
+    with pytest.raises(ReleaseError, match=r"not installed\. Install the extra docs"):
+        release(tmp_path / "copy", EXERCISES)
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_a_student_reads_is_the_students(tmp_path):
     copy = tmp_path / "copy"
     exercises_command("release", copy)
@@ -693,7 +701,7 @@ def hooks(model, fwd_hooks):
 # The instructors' pages
 
 
-def test_the_instructors_pages_know_every_exercise_and_every_known_mistake():
+def test_the_instructors_pages_know_every_exercise():
     filled = load_site("workshop").filled
     instructors, mistakes = (
         filled((ROOT / "lessons" / f"{page}.md").read_text())
@@ -704,9 +712,36 @@ def test_the_instructors_pages_know_every_exercise_and_every_known_mistake():
             r for r in instructors.splitlines() if f"{exercise.number} `{exercise.key}`" in r
         )
         assert re.search(rf"\| {exercise.most} \| \d+ \| (easy|middle|hard) \|", row)
-        for known in edits_of(exercise):
-            assert f"- `{known.name}`: " in mistakes
     assert "<!--" not in instructors + mistakes
+
+
+def test_the_minutes_of_each_timetable_sum_to_what_it_says():
+    text = (ROOT / "lessons" / "instructors.md").read_text()
+    head, *rows = re.findall(r"^\| (.*) \|$", text[text.index("| | 90 minutes") :], re.M)[:16]
+    columns = list(zip(*([cell.strip() for cell in row.split("|")] for row in rows), strict=True))
+    assert columns[0][-2] == "**together**"
+    for title, column in zip(head.split("|")[1:], columns[1:], strict=True):
+        said = int(column[-2].strip("*"))
+        assert sum(int(cell) for cell in column[:-2] if cell) == said, title
+    assert [column[-2] for column in columns[1:]] == ["**90**", "**180**", "**340**"]
+
+
+def test_the_page_of_mistakes_has_each_cause_once_with_its_names_and_folds_the_slips():
+    filled = load_site("workshop").filled((ROOT / "lessons" / "mistakes.md").read_text())
+    parts = re.split(r"^## (\d+) .*$", filled, flags=re.M)[1:]
+    for exercise, text in zip(EXERCISES, parts[1::2], strict=True):
+        open_part, _, folded = text.partition("??? note")
+        found = {}
+        for entry in re.findall(r"^ *- (`.*)$", text, re.M):
+            names, cause = re.fullmatch(r"((?:`[^`]+`, )*`[^`]+`): (.*)", entry).groups()
+            assert cause not in found
+            found[cause] = set(re.findall(r"`([^`]+)`", names))
+        asked = {}
+        for known in edits_of(exercise):
+            asked.setdefault(" ".join(known.cause.split()), set()).add(known.name)
+        assert found == asked
+        assert "\n- `slip" not in open_part
+        assert all(entry.startswith("    - `slip ") for entry in folded.splitlines()[2:] if entry)
 
 
 def test_the_commands_of_the_documents_are_commands_that_there_are():

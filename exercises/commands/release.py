@@ -47,9 +47,9 @@ def release(
         for file in files:
             (copy / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / file, copy / file)
-        notebooks = _write_notebooks(copy / "notebooks")
         if site:
             _build_site(copy / "lessons")
+        notebooks = _write_notebooks(copy / "notebooks", copy / "lessons" / "notebooks")
         parts = {"README.md": "README.md", "gitignore": ".gitignore"}
         parts["commands.html"] = "commands.html"
         if classroom:
@@ -128,7 +128,10 @@ def _filled(
 ) -> str:
     """A file of the hand-out, with what this copy holds in its place."""
     lessons = ["- `lessons/index.html`: the lessons, to read. A double click opens it."] * site
-    lessons += ["- `notebooks/`: the lessons, to run in Jupyter or VS Code."] * notebooks
+    lessons += [
+        "- `notebooks/`: the lessons, to run in VS Code or Jupyter. For the latter, once:\n"
+        "  `pip install -c constraints.txt jupyterlab`, and then `jupyter lab notebooks`."
+    ] * notebooks
     known = [e for e in exercises if e.key == "getitem"] or [*exercises]
     values = {
         "{N}": len(exercises),
@@ -143,17 +146,31 @@ def _filled(
     return text
 
 
-def _write_notebooks(folder: Path) -> bool:
-    """Every lesson that runs something, as a notebook. False where the lessons are not here."""
+def _write_notebooks(folder: Path, built: Path) -> bool:
+    """Every lesson as a notebook. False where the lessons are not here.
+
+    Args:
+        built: Where a site that was built has them, with their pictures: what those draw was
+            computed there. Else each says where the site has a picture.
+    """
     pages = sorted((ROOT / "lessons").glob("[0-9][0-9]_*.md"))
     if not pages:
         return False
+    folder.mkdir()
+    if built.is_dir():
+        for page in pages:
+            shutil.copyfile(built / f"{page.stem}.ipynb", folder / f"{page.stem}.ipynb")
+        return True
     sys.path.insert(0, str(ROOT / "lessons" / "_site"))
     try:
         from lesson import Lesson
+    except ModuleNotFoundError as error:
+        raise ReleaseError(
+            f"The notebooks need {error.name}, which is not installed. Install the extra docs: "
+            "pip install -c constraints.txt -e '.[docs]'"
+        ) from None
     finally:
         sys.path.pop(0)
-    folder.mkdir()
     for page in pages:
         notebook = Lesson(page.stem, page.read_text("utf-8")).notebook()
         text = json.dumps(notebook, indent=1) + "\n"
@@ -169,6 +186,6 @@ def _build_site(folder: Path) -> None:
     if done.returncode:
         last = "\n".join(done.stderr.splitlines()[-3:])
         raise ReleaseError(
-            "The site was not built. It needs the extra docs: "
-            f"pip install -c constraints.txt -e '.[docs]'\n{last}"
+            "The site was not built. It needs the extra test, with all that the lessons run: "
+            f"pip install -c constraints.txt -e '.[test]'\n{last}"
         )

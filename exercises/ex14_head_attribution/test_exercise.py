@@ -8,7 +8,7 @@ from exercises.grader.kit import points
 from minicache.memory.live import LiveBytes
 
 TITLE = "never build what you only project"
-LESSON = "lesson 14, Heads and neurons, fused"
+LESSON = "lesson 14, Heads and neurons"
 AXES = "component batch pos"
 
 

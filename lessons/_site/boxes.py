@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 
 HEAD = re.compile(r'^ *(?:!!!|\?\?\?\+?) (\w+)(?: "(.*)")?$')
+CLOSED = "What comes out"  # what a closed answer says
 ANSWER = re.compile(r'^( *)\?\?\?\+? answer "(.+)"$', re.M)
 
 
 def closed(markdown: str) -> str:
     """The answer's title moves into the fold: outside it would give the answer away."""
-    return ANSWER.sub(r'\1??? answer "What comes out"\n\n\1    **\2.**\n', markdown)
+    return ANSWER.sub(rf'\1??? answer "{CLOSED}"\n\n\1    **\2.**\n', markdown)
 
 
 def plain(markdown: str) -> str:

@@ -47,7 +47,7 @@ class Drawing:
     ) -> None:
         """Words whose baseline is at y; `at` is "start", "middle" or "end"."""
         style = f"font-size:{size}px;fill:{colour}" + (";font-weight:700" if bold else "")
-        style += ";font-family:var(--md-code-font-family),monospace" if code else ""
+        style += ";font-family:var(--md-code-font-family,monospace)" if code else ""
         anchor = "" if at == "start" else f' text-anchor="{at}"'
         self.marks.append(
             f'<text x="{x:g}" y="{y:g}"{anchor} style="{style}">{html.escape(words)}</text>'

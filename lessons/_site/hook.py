@@ -23,6 +23,7 @@ import workshop
 
 _built: dict[str, lessons.Lesson] = {}
 INSTRUCTORS = ("instructors.md", "mistakes.md")  # pages that a student's copy does not have
+RAISED = re.compile(r"(<td>\s*<code>)([\w, ()]+)(</code>)")  # what is no link yet
 MODULE = re.compile(r"^::: minicache\.((\w+)\.)?.+$\n", re.M)
 
 
@@ -73,6 +74,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     if name == "reference":
         top, folders = _reference(config)
         links = "".join(f"- [minicache.{folder}](reference/{folder}.md)\n" for folder in folders)
+        top = top.replace("<!-- analyses -->", _analyses())
         return top.replace("\n\n:::", f"\n\nEach folder has its page:\n\n{links}\n:::", 1)
     if page.file.generated_by:
         return markdown
@@ -92,6 +94,33 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
         head += f'\n<a class="notebook" href="notebooks/{name}.ipynb" download>'
         head += "This page as a notebook</a>\n"
     return f"{first}\n\n{head}\n{rest}"
+
+
+def _analyses() -> str:
+    """The analyses that a cache has as methods: a link to the page of each."""
+    from minicache import ActivationCache
+
+    found = {
+        name: f"{one.__module__}.{one.__name__}"
+        for name, one in vars(ActivationCache).items()
+        if getattr(one, "__module__", "").startswith("minicache.analysis.")
+    }
+    links = "".join(f"- [`cache.{name}`][{place}]\n" for name, place in found.items())
+    return f"### The analyses, as methods of a cache\n\n{links}"
+
+
+def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
+    """Link each error of ours in the reference, also where its module does not import the class."""
+    from minicache import errors
+
+    def linked(match: re.Match[str]) -> str:
+        link = r'<autoref identifier="minicache.errors.\g<0>">\g<0></autoref>'
+        known = "|".join(name for name in errors.__all__ if name.endswith("Error"))
+        return match[1] + re.sub(rf"\b(?:{known})\b", link, match[2]) + match[3]
+
+    if not page.file.src_uri.startswith("reference"):
+        return html
+    return RAISED.sub(linked, html)
 
 
 def _titles(files: Any) -> dict[int, tuple[str, str]]:

@@ -237,30 +237,33 @@ class Lesson:
 
     def notebook(self) -> dict[str, Any]:
         """The same as a Jupyter notebook: prose as Markdown, code to run, sources to read."""
-        cells = []
+        cells = notebooks.Cells()
         for block in self.blocks():
             if block.kind == "text":
-                cells.append(("markdown", boxes.plain(block.text).strip()))
+                cells.prose(block.text)
             elif block.kind == "source":
-                code = file_source(block.info) if block.info.endswith(".js") else source(block.info)
-                cells.append(("markdown", fence("python", code)))
-            elif block.kind in ("run", "check", "figure"):
-                cells.append(("code", block.text))
+                cells.read(block.indent, _listing_in_notebook(block))
             elif block.kind == "picture":
-                cells.append(("markdown", self._in_notebook(block)))
-            elif block.kind == "fails":
-                cells.append(("fails", block.text))
-        return notebooks.notebook(cells)
+                cells.read(block.indent, self._picture_in_notebook(block))
+            elif block.kind in RUN:
+                kind = "fails" if block.kind == "fails" else "code"
+                cells.run(kind, block.indent, block.text)
+        return cells.notebook()
 
-    def _in_notebook(self, block: Block) -> str:
-        """A picture as an image in the cell itself, or its caption where the page was not built."""
+    def _picture_in_notebook(self, block: Block) -> str:
+        """A picture as an image in the cell itself, or its title where the page was not built.
+
+        It is HTML: VS Code shows no SVG that a Markdown image holds. On white, for a dark theme.
+        """
         options = dict(re.findall(r'(\w+)="(.*?)"', block.info))
         made = self.drawn.get(block.info + block.text)
-        caption = f"*{options['caption']}*"
+        title = options["title"]
         if made is None:
-            return caption
-        data = b64encode(made.encode()).decode()
-        return f"![{options['title']}](data:image/svg+xml;base64,{data})\n\n{caption}"
+            return f"*(On the page of the site, a picture stands here: {title}.)*"
+        on_white = made.replace("<svg ", '<svg style="background:#fff" ', 1)
+        data = b64encode(on_white.encode()).decode()
+        image = f'<img alt="{title}" width="570" src="data:image/svg+xml;base64,{data}">'
+        return f"{image}\n\n*{options['caption']}*"
 
 
 class Session:
@@ -323,8 +326,29 @@ def fence(language: str, text: str, classes: str = "") -> str:
     return f"``` {head}\n{text.rstrip()}\n```"
 
 
+def _listing_in_notebook(block: Block) -> str:
+    """A listing as Markdown: its lines with the numbers of its notes, and the notes below."""
+    notes = block.text.splitlines()
+    if block.info.endswith(".js"):
+        code, language, comment = file_source(block.info), "javascript", "//"
+    else:
+        kept = [note.partition(" :: ")[0] for note in notes if note.strip()]
+        code, language, comment = listing.brief(source(block.info), kept), "python", "#"
+    lines, placed = code.splitlines(), sorted(_placed(code, notes, block.info))
+    for number, (line, _) in enumerate(placed, 1):
+        lines[line] += f"  {comment} ({number})"
+    said = "\n".join(f"{number}. {text}" for number, (_, text) in enumerate(placed, 1))
+    code = fence(language, "\n".join(lines))
+    return f"`{block.info}`\n\n{code}\n\n{said}".rstrip()
+
+
 def annotated(code: str, notes: list[str], name: str, language: str = "python") -> str:
     """A listing, with a numbered note beside each line that a fragment points at."""
+    return listing.fence(code, _title(name), _placed(code, notes, name), language)
+
+
+def _placed(code: str, notes: list[str], name: str) -> list[tuple[int, str]]:
+    """Each note as (the one line that holds its fragment, text)."""
     lines, placed = code.splitlines(), []
     for note in filter(str.strip, notes):
         fragment, colon, text = note.partition(" :: ")
@@ -336,7 +360,7 @@ def annotated(code: str, notes: list[str], name: str, language: str = "python") 
         if found[0] in (row for row, _ in placed):
             raise LessonError(f"{name}: {fragment!r} is the second note of its line: write one")
         placed.append((found[0], text))
-    return listing.fence(code, _title(name), placed, language)
+    return placed
 
 
 def _title(name: str) -> str:

@@ -138,7 +138,7 @@ def address(name: str, parts: Sequence[tuple[str, str]], spellings: Sequence[str
         drawn.marks.append(
             f'<text x="{x:g}" y="{top}" textLength="{long:g}" lengthAdjust="spacingAndGlyphs" '
             f'style="font-size:{size}px;fill:{FOR};font-weight:700;'
-            f'font-family:var(--md-code-font-family),monospace">{html.escape(part)}</text>'
+            f'font-family:var(--md-code-font-family,monospace)">{html.escape(part)}</text>'
         )
         drawn.path(f"M{x:g} {top + 6}h{long:g}", colour=AGAINST, width=2)
         lower = number % 2 == 0  # every other meaning, so that no two touch
@@ -284,7 +284,7 @@ def kill_timeline(first: Sequence[float], second: Sequence[float], killed: float
     for step in range(5):
         seconds = end * step / 4
         at = ("start", "middle", "middle", "middle", "end")[step]
-        drawn.text(x(seconds), 132, f"{seconds:.1f}", at=at, size=11, colour=QUIET)
+        drawn.text(x(seconds), 132, f"{seconds:.2f}", at=at, size=11, colour=QUIET)
     drawn.text(
         WIDTH / 2,
         147,

@@ -11,6 +11,7 @@ __all__ = ["filled"]
 
 EXERCISES = Path(__file__).parents[2] / "exercises"
 MARKS = ("<!-- exercises -->", "<!-- mistakes -->")
+SLIP = "slip "  # how the names of mistakes in one narrow case begin
 
 
 def filled(markdown: str) -> str:
@@ -42,8 +43,20 @@ def _mistakes() -> str:
     for folder in _folders():
         known = json.loads((folder / "record.json").read_text("utf-8"))["edits"]
         parts.append(f"## {int(folder.name[2:4])} {folder.name[5:]}: {_said(folder)['TITLE']}\n")
-        parts += [f"- `{name}`: {one['cause']}" for name, one in known.items()]
-        parts.append("")
+        names: dict[str, list[str]] = {}
+        for name, one in known.items():
+            names.setdefault(one["cause"], []).append(name)
+        # Whether an entry is a slip alone: several names may have one cause.
+        entries: dict[bool, list[str]] = {False: [], True: []}
+        for cause, alike in names.items():
+            alike.sort(key=lambda name: name.startswith(SLIP))
+            entry = f"- {', '.join(f'`{name}`' for name in alike)}: {cause}"
+            entries[alike[0].startswith(SLIP)].append(entry)
+        parts += [*entries[False], ""]
+        if slips := entries[True]:
+            told = "One slip, in" if len(slips) == 1 else f"{len(slips)} slips, each in"
+            parts.append(f'??? note "{told} one narrow case"\n')
+            parts += [*(f"    {entry}" for entry in slips), ""]
     return "\n".join(parts)
 
 

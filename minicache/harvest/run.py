@@ -138,6 +138,11 @@ def estimate(model: HookedTransformer, source: Source, plan: Plan) -> str:
         f"{len(rows):,} items, {sum(rows):,} tokens of {each:,} bytes: "
         f"{sum(rows) * each / 1e6:,.2f} MB.\n"
         f"The first batch ran at {speed:,.0f} tokens a second.\n"
-        f"At that speed, one process needs {timedelta(seconds=round(sum(rows) / speed))}.\n"
+        f"At that speed, one process needs {_duration(sum(rows) / speed)}.\n"
         f"Nothing was written."
     )
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    return str(timedelta(seconds=whole)) if whole else "less than a second"

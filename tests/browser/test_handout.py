@@ -37,6 +37,17 @@ def test_no_page_of_the_handout_is_for_instructors_and_none_leads_to_one(handout
         assert "Mistakes to expect" not in text, file
 
 
+def test_the_notebooks_of_the_handout_have_the_pictures_of_its_site(handout):
+    pages = sorted((handout / "notebooks").glob("*.ipynb"))
+    assert len(pages) > 15
+    pictures = 0
+    for page in pages:
+        text = page.read_text("utf-8")
+        assert "a picture stands here" not in text, page
+        pictures += text.count("data:image/svg+xml;base64,")
+    assert pictures > 15
+
+
 def test_every_link_of_the_handout_leads_somewhere(handout):
     pages = {
         page: page.read_text("utf-8") for page in handout.rglob("*.html") if page.name != "404.html"

@@ -91,8 +91,8 @@ EDITS = [
             SET
             + "    try:\n        yield\n": "    try:\n        with torch.set_grad_enabled(True) if mode else torch.inference_mode():\n            yield\n"
         },
-        "Tensors made in the block are inference tensors: they can never meet autodiff again. That "
-        "is what `torch.inference_mode` buys its speed with. Use the grad mode.",
+        "Tensors made in the block are inference tensors: they cannot be saved for a backward pass. "
+        "That is what `torch.inference_mode` buys its speed with. Use the grad mode.",
     ),
     Edit(
         "one_memory",
