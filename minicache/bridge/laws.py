@@ -33,7 +33,8 @@ def wrap(model: Any, tokenizer: Any = None) -> WrappedModel:
     """Give any decoder of `transformers` hook points, once the laws are checked on it.
 
     The laws hold for the model as it is now. Other values of its weights may come later; after a
-    change of its modules, an adapter switched on for example, wrap it again.
+    change of its modules, an adapter switched on for example, wrap it again. Where a model is
+    spread over several devices, `run_with_cache(.., device="cpu")` brings its activations together.
 
     Args:
         model: An instance of any `AutoModelForCausalLM`. It is used as it is, where it is.
@@ -165,7 +166,7 @@ def _refuse_what_fails(wrapped: WrappedModel, ids: Tensor) -> bool:
     logit = cache["unembed.hook_out"].gather(-1, targets.to(attributed.device)[..., None])[..., 0]
     off = _relative_error(attributed + cache.logit_constant(targets), logit)
     _check("attributions do not sum to the logits", [off], cache)
-    _check_replacing(wrapped, ids, logits)
+    _check_replacing(wrapped, ids, logits, device)
     has_failed = False
     for layer, site in enumerate(plan.sites):
         for part, name, parts in (("attn", "z", "heads"), ("mlp", "post", "neurons")):
@@ -211,7 +212,9 @@ def _error_of_parts(cache: ActivationCache, layer: int, part: str) -> float:
     return _relative_error(got, want)
 
 
-def _check_replacing(wrapped: WrappedModel, ids: Tensor, logits: Tensor) -> None:
+def _check_replacing(
+    wrapped: WrappedModel, ids: Tensor, logits: Tensor, device: str | None
+) -> None:
     """Check that hooks can replace all: item 0 by equal copies, item 1's writes by other values."""
 
     def replace(tensor: Tensor, hook: HookPoint) -> Tensor:
@@ -221,7 +224,7 @@ def _check_replacing(wrapped: WrappedModel, ids: Tensor, logits: Tensor) -> None
         return new
 
     with wrapped.hooks(fwd_hooks=[(lambda name: True, replace)]):
-        again, cache = wrapped.run_with_cache(ids)
+        again, cache = wrapped.run_with_cache(ids, device=device)
     _check_sums(cache)
     if torch.finfo(logits.dtype).bits > 16:  # rounding may send a token to another expert there
         off = _relative_error(again[0], logits[0])

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 import weakref
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 import minicache
 from exercises.grader.accelerator import accelerator
@@ -109,6 +112,27 @@ def test_a_model_on_an_accelerator_is_wrapped_where_it_is() -> None:
     assert cache["resid_post", 0].device.type == accelerator().type == wrapped.W_E.device.type
     assert {*cache} == {*expected}
     assert_near(cache["resid_post", -1].cpu(), expected["resid_post", -1])
+
+
+def test_a_model_spread_over_two_devices_is_analysed_on_one() -> None:
+    model = tiny_model("llama").float()
+    _, expected = minicache.wrap(model).run_with_cache(TOKENS)
+    block = model.to(accelerator()).model.layers[1].cpu()
+
+    def move(to: object) -> Callable[..., Any]:
+        return partial(tree_map, lambda x: x.to(to) if isinstance(x, Tensor) else x)
+
+    block.register_forward_pre_hook(
+        lambda block, args, kwargs: move("cpu")((args, kwargs)), with_kwargs=True
+    )
+    block.register_forward_hook(lambda block, args, output: move(accelerator())(output))
+    wrapped = minicache.wrap(model)
+    _, cache = wrapped.run_with_cache(TOKENS.to(accelerator()))
+    assert {cache["resid_post", layer].device.type for layer in range(3)} == {"cpu", "accel"}
+    _, cache = wrapped.run_with_cache(TOKENS.to(accelerator()), device="cpu")
+    assert {*cache} == {*expected}
+    assert_near(cache.decompose_resid(), expected.decompose_resid())
+    assert_near(cache.stack_head_results(), expected.stack_head_results())
 
 
 def test_a_model_without_values_is_refused() -> None:
