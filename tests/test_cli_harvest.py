@@ -379,4 +379,4 @@ def test_no_texts_and_a_missing_package_are_told(tmp_path, command, data, monkey
     assert "has no texts" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "datasets", None)
     assert main(["harvest", "owner/name", str(tmp_path / "out"), "--names", "z0"]) == 2
-    assert "'.[data]' brings it" in capsys.readouterr().err
+    assert "Install it with: pip install -c constraints.txt -e '.[data]'" in capsys.readouterr().err
