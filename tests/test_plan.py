@@ -17,7 +17,7 @@ from tests.worlds import random_model
 
 def test_a_plan_checks_itself_for_those_who_call_it():
     model = random_model(dtype=torch.float32)
-    with pytest.raises(ConfigError, match="give float32, float64, bfloat16, float16"):
+    with pytest.raises(ConfigError, match="give one of float32, float64, bfloat16, float16"):
         Plan.of(model, ["embed"], dtype="int8")
     assert Plan.of(model, ["z1", "hook_embed", "*.hook_z"]).names == (
         "hook_embed",

@@ -29,7 +29,7 @@ from tests.worlds import N_CTX
     ],
 )
 def test_a_run_stops_as_soon_as_all_has_passed(names, stop):
-    assert app._stop(names) == stop
+    assert app._find_stop(names) == stop
 
 
 @given(
