@@ -119,7 +119,7 @@ class HookPoint(nn.Module):
 
         Hooks that a `with model.hooks(..)` block of another thread attached stay.
         """
-        check_direction(dir, both=True)
+        check_direction(dir, ("fwd", "bwd", "both"))
         for direction, hooks in (("fwd", self.fwd_hooks), ("bwd", self.bwd_hooks)):
             for attached in _find_acting(hooks) if dir in (direction, "both") else ():
                 if including_permanent or not attached.is_permanent:
@@ -203,8 +203,7 @@ def check_hook(hook: object, dir: object) -> None:
     check_direction(dir)
 
 
-def check_direction(dir: object, *, both: bool = False) -> None:
-    """Raise unless `dir` is `"fwd"`, `"bwd"` or, if `both`, `"both"`."""
-    known = ("fwd", "bwd", "both") if both else ("fwd", "bwd")
+def check_direction(dir: object, known: Sequence[str] = ("fwd", "bwd")) -> None:
+    """Raise unless `dir` is one of the known directions."""
     if dir not in known:
         raise ArgumentValueError(f"dir={shown(dir)}: give {' or '.join(map(repr, known))}.")

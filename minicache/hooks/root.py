@@ -278,12 +278,9 @@ class HookedRootModule(nn.Module):
         self, named_hooks: NamedHooks, dir: Direction
     ) -> Iterator[tuple[HookPoint, HookFunction, Direction]]:
         """Check pairs of name and hook, and yield each hook point with the hook to attach to it."""
-        if not isinstance(named_hooks, Iterable) or isinstance(named_hooks, str | Mapping):
-            raise HookError(
-                f"{dir}_hooks is a list of pairs (name or predicate, hook), and not "
-                f"{describe(named_hooks)}."
-            )
-        for pair in named_hooks:
+        is_list = isinstance(named_hooks, Iterable) and not isinstance(named_hooks, str | Mapping)
+        pairs: Iterable[Any] = named_hooks if is_list else [named_hooks]
+        for pair in pairs:
             if not isinstance(pair, tuple | list) or len(pair) != 2:
                 raise HookError(
                     f"{dir}_hooks is a list of pairs (name or predicate, hook), and "
