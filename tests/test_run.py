@@ -78,4 +78,4 @@ def test_a_tokenizer_without_a_start_of_text_can_be_harvested():
     ("seconds", "said"), [(0.4, "less than a second"), (1, "0:00:01"), (3600, "1:00:00")]
 )
 def test_a_dry_run_tells_no_time_of_zero(seconds, said):
-    assert app._duration(seconds) == said
+    assert app._format_duration(seconds) == said
