@@ -1,4 +1,7 @@
-"""`python -m minicache COMMAND`: run a command of `cli/options.py`. With no command, the tour."""
+"""Run a command: `python -m minicache COMMAND`. With no command, run the tour.
+
+`cli/options.py` lists the commands.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,10 @@ from minicache.errors import MinicacheError
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a command. A user's mistake becomes one line on stderr, and status 2."""
+    """Run a command, and return its exit status. A user's mistake is told on one line of stderr."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # pragma: no branch  # not so only inside a test
-            stream.reconfigure(errors="replace")  # an ASCII terminal gets ? for a bar
+        if isinstance(stream, TextIOWrapper):  # pragma: no branch  # False in some tests only
+            stream.reconfigure(errors="replace")  # an ASCII terminal shows bars as question marks
     try:
         if sys.stdout is None:
             raise OSError("Standard output is closed. Send it to a file, or to /dev/null.")
@@ -30,59 +33,59 @@ def main(argv: list[str] | None = None) -> int:
         status: int = command.run(args)
         sys.stdout.flush()
         return status
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        _drop_output()
+    except BrokenPipeError:  # the program that reads the output, such as `head`, has ended
+        _discard_output()
         return 0
     except KeyboardInterrupt:
-        return _failed("stopped.", 130)
+        return _report_failure("stopped.", 130)
     except (MinicacheError, MemoryError) as error:
-        return _failed(str(error) or "out of memory.")
+        return _report_failure(str(error) or "out of memory.")
     except OSError as error:
-        where = "" if error.filename is None else f"{error.filename}: "
-        return _failed(f"{where}{error.strerror or error}")
+        file = "" if error.filename is None else f"{error.filename}: "
+        return _report_failure(f"{file}{error.strerror or error}")
     except RuntimeError as error:
         if "allocate" not in str(error):
             raise
-        return _failed(f"out of memory: {error}")
+        return _report_failure(f"out of memory: {error}")
 
 
-def _failed(why: str, status: int = 2) -> int:
-    """Say why on stderr, on one line."""
-    line = " ".join(why.splitlines())
-    if sys.stderr is not None:  # print would take stdout in its place
+def _report_failure(reason: str, status: int = 2) -> int:
+    """Print the reason on one line of stderr, and return the exit status."""
+    line = " ".join(reason.splitlines())
+    if sys.stderr is not None:  # with file=None, print writes to stdout
         with suppress(OSError):
             print(f"minicache: {line}", file=sys.stderr)
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
-    except OSError:  # pragma: no cover  # only where output is closed, as in a child of the tests
-        _drop_output()
+    except OSError:  # pragma: no cover  # covered in a subprocess, which is not measured
+        _discard_output()
     return status
 
 
-def _drop_output() -> None:
-    """Discard the rest of the output. Python would try to write it at its end, and fail."""
+def _discard_output() -> None:
+    """Discard buffered output. Python would try to write it when it exits, and fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
 def _interrupt_ends_process() -> Iterator[None]:
-    """Let Ctrl-C end the process at once, while torch loads.
+    """Let Ctrl-C end the process at once while torch is imported.
 
-    Its loading takes seconds, and a KeyboardInterrupt in it may be swallowed, or abort the process.
+    A KeyboardInterrupt that is raised during the import may be swallowed, or abort the process.
     """
-    in_main = threading.current_thread() is threading.main_thread()
-    if not in_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
-    signal.signal(signal.SIGINT, _stop)
+    signal.signal(signal.SIGINT, _end_process)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _stop(*_: object) -> NoReturn:
+def _end_process(*_: object) -> NoReturn:
     os.write(2, b"minicache: stopped.\n")
     os._exit(130)
 

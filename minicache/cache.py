@@ -1,8 +1,8 @@
 """Store the activations of one run, and find each under any spelling of its name.
 
-An `ActivationCache` is a read-only mapping. It holds references to activations, finds them by full
-name, shorthand or tuple, and says what went wrong when it cannot. The analyses are free functions
-of a cache, in `analysis/`. The class body binds them by name, and so lists them.
+An `ActivationCache` is a read-only mapping. It holds references to activations, and finds them by
+full name, shorthand or tuple. When it cannot, its error says why. The analyses are functions of a
+cache in `analysis/`; the class binds them as methods.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ __all__ = ["ActivationCache"]
 class ActivationCache(Mapping[Any, Tensor]):
     """The activations of one run of a model. `model.run_with_cache` makes one.
 
-    Activations are references, not copies: an entry shares its memory with what the model computed,
-    and entries that the model passes on unchanged share it with each other.
+    Entries are references, not copies: each shares its memory with the tensor that the model
+    computed. Where the model passes a tensor on unchanged, several entries share one memory.
 
-    Which axes each entry has, after the batch axis, is in `names.AXES`.
+    `names.AXES` has the axes of each entry after the batch axis.
 
     Args:
         cache_dict: Activations by full name. The dictionary is copied, the tensors are not.
-        model: The model they come from. A cache never moves or changes it.
-        has_batch_dim: Each activation has a batch axis first.
+        model: The model that was run. The cache never moves or changes it.
+        has_batch_dim: Whether the first axis of each activation is the batch.
     """
 
     def __init__(
@@ -57,10 +57,10 @@ class ActivationCache(Mapping[Any, Tensor]):
         self.model = model
         self.has_batch_dim = has_batch_dim
 
-    # Resolution: one name, whatever the spelling.
+    # Look up an entry under any spelling of its name.
 
     def __getitem__(self, address: object) -> Tensor:
-        """The activation at an address.
+        """Return the activation that an address names.
 
         Args:
             address: A full name, a shorthand (`"q3"`), or a tuple (name, layer, layer_type) whose
@@ -68,19 +68,19 @@ class ActivationCache(Mapping[Any, Tensor]):
 
         Raises:
             UnknownActivationError: the model has no such activation (a `KeyError`).
-            MissingActivationError: it has, and this run did not keep it (a `KeyError`).
-            LayerRangeError: it has no such layer (an `IndexError`).
-            AddressTypeError: that is no address (a `TypeError`).
+            MissingActivationError: the model has it, but this run did not keep it (a `KeyError`).
+            LayerRangeError: the model has no such layer (an `IndexError`).
+            AddressTypeError: `address` is neither a name nor a tuple of one (a `TypeError`).
         """
         if isinstance(address, str) and address in self.cache_dict:  # a full name: no parsing
             return self.cache_dict[address]
         name = self._full_name(address)
         if name in self.cache_dict:
             return self.cache_dict[name]
-        raise self._absence(address, name)
+        raise self._explain_missing(address, name)
 
     def __contains__(self, address: object) -> bool:
-        """Whether `cache[address]` gives an activation. Never raises."""
+        """Return whether `cache[address]` gives an activation. Never raises."""
         try:
             self[address]
         except (LookupError, TypeError):
@@ -88,7 +88,7 @@ class ActivationCache(Mapping[Any, Tensor]):
         return True
 
     def get(self, address: object, default: Any = None) -> Any:
-        """`cache[address]`, or `default` where that would raise."""
+        """Return `cache[address]`, or `default` where that would raise."""
         return self[address] if address in self else default  # noqa: SIM401  # that is this method
 
     def __iter__(self) -> Iterator[str]:
@@ -97,7 +97,7 @@ class ActivationCache(Mapping[Any, Tensor]):
     def __len__(self) -> int:
         return len(self.cache_dict)
 
-    # A Mapping compares its items, and tensors do not compare to one truth. A cache is itself.
+    # Mapping's == compares all entries, and == of tensors is no bool. Caches compare by identity.
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
@@ -118,10 +118,10 @@ class ActivationCache(Mapping[Any, Tensor]):
     # The batch axis, the device, the dtype.
 
     def remove_batch_dim(self) -> ActivationCache:
-        """Drop the batch axis of every entry, in this cache. It must have size 1.
+        """Drop the batch axis, which must have size 1, from every entry of this cache.
 
         Raises:
-            BatchSizeError: an entry holds more than one item. Nothing has changed then.
+            BatchSizeError: the batch of an entry has another size. The cache is unchanged then.
         """
         if not self.has_batch_dim:
             logger.warning("remove_batch_dim: this cache has no batch axis any more.")
@@ -131,7 +131,7 @@ class ActivationCache(Mapping[Any, Tensor]):
         return self
 
     def apply_slice_to_batch_dim(self, batch_slice: Slice | SliceInput) -> ActivationCache:
-        """A new cache of some items of the batch. An int takes one, and drops the axis.
+        """Make a new cache of the picked items of the batch. An int picks one and drops the axis.
 
         Raises:
             BatchSizeError: this cache has no batch axis.
@@ -142,14 +142,14 @@ class ActivationCache(Mapping[Any, Tensor]):
         return ActivationCache(entries, self.model, self.has_batch_dim and items.mode != "int")
 
     def to(self, device_or_dtype: torch.device | str | torch.dtype) -> ActivationCache:
-        """Move every entry of this cache to a device, or turn it into another floating dtype.
+        """Move every entry of this cache to a device, or convert it to another floating dtype.
 
-        The model stays where it is. What already is as asked for is not copied.
+        The model stays where it is. An entry that has the device or dtype already is not copied.
 
         Raises:
             ArgumentTypeError: the argument is neither a device nor a floating dtype.
-            ArgumentValueError: there is no such device here, or it keeps no data (`meta`). Nothing
-                has changed then.
+            ArgumentValueError: this machine has no such device, or it keeps no data (`meta`). The
+                cache is unchanged then.
         """
         if not isinstance(device_or_dtype, torch.dtype):
             usable_device(device_or_dtype)
@@ -159,35 +159,35 @@ class ActivationCache(Mapping[Any, Tensor]):
             raise ArgumentTypeError(
                 f"{device_or_dtype} cannot hold activations. Give a floating dtype, or a device."
             )
-        self.cache_dict = {name: t.to(device_or_dtype) for name, t in self.cache_dict.items()}
+        self.cache_dict = {name: tensor.to(device_or_dtype) for name, tensor in self.items()}
         return self
 
     def toggle_autodiff(self, mode: bool = False) -> None:
-        """`minicache.autodiff.toggle_autodiff`: global, and it says so."""
+        """Turn autodiff on or off for all code in this thread: `autodiff.toggle_autodiff`."""
         autodiff.toggle_autodiff(mode)
 
     def stack_activation(
         self, activation_name: str, layer: int | None = -1, sublayer_type: str | None = None
     ) -> Float[Tensor, "layer *shape"]:
-        """One activation of every block before a place, stacked. New memory.
+        """Stack one activation of every block before a place, in new memory.
 
         Args:
             activation_name: As in an address: `"q"`, `"pattern"`.
-            layer: Blocks before this place; None and -1 mean all.
+            layer: Blocks before this place (see `names.stream_place`); None and -1 mean all.
             sublayer_type: As in an address: `"ln1"`.
 
         Returns:
-            [layer, ..], with a layer axis of size 0 where no block stands before the place.
+            [layer, ..]. The layer axis has size 0 if no block comes before the place.
 
         Raises:
             LayerRangeError: no such place.
         """
         place = stream_place(layer, self.model.cfg.n_layers)
-        blocks = range(place or 1)  # before block 0 there is nothing: block 0 shows the shape
+        blocks = range(place or 1)  # at place 0, block 0 gives the shape of the empty stack
         rows = [self[activation_name, block, sublayer_type] for block in blocks]
         return torch.stack(rows)[:place]
 
-    # The analyses. Each signature stands once, in the module that it is read in.
+    # The analyses, each documented in its module.
 
     accumulated_resid = residual.accumulated_resid
     decompose_resid = residual.decompose_resid
@@ -202,12 +202,12 @@ class ActivationCache(Mapping[Any, Tensor]):
     neuron_logit_attrs = attribution.neuron_logit_attrs
 
     def _full_name(self, address: object) -> str:
-        """Any spelling of an address as a full name; layers from the end are counted out."""
+        """Resolve any spelling of an address to a full name. Its layer may count from the end."""
         parts = address if isinstance(address, tuple) else (address,)
         if not 1 <= len(parts) <= 3 or not isinstance(address, str | tuple):
             raise AddressTypeError(
-                f"{describe(address)} is no address. Give a name "
-                f"such as 'q3' or 'blocks.3.attn.hook_q', or a tuple (name, layer, layer_type)."
+                f"{describe(address)} is no address. Give a name such as 'q3' or "
+                f"'blocks.3.attn.hook_q', or a tuple (name, layer, layer_type)."
             )
         name, layer, layer_type = (*parts, None, None)[:3]
         if (index := index_of(layer)) is not None:
@@ -217,8 +217,8 @@ class ActivationCache(Mapping[Any, Tensor]):
         except UnknownActivationError as error:
             raise UnknownActivationError(f"cache[{shown(address)}]: {error}") from None
 
-    def _absence(self, address: object, name: str) -> Exception:
-        """Why there is no such entry: no such layer, no such activation, or filtered out."""
+    def _explain_missing(self, address: object, name: str) -> Exception:
+        """Make the error for a missing entry: no such layer, no such activation, or not kept."""
         layer, _ = split_act_name(name)
         if layer is not None:
             block_layer(layer, self.model.cfg.n_layers)

@@ -1,15 +1,15 @@
 """The exceptions of minicache, its logger, and two helpers for messages and optional packages.
 
-There are three ways to complain, and each has its place:
+There are three ways to report a problem:
 
-- **raise** when a caller made a mistake. The class is ours and also the builtin that a Python
-  programmer would try to catch. The message says what was asked, what is there, and what to do.
-- **assert** what no input can break. It is a note to the reader that happens to run. Nothing
-  depends on it, so everything works the same under `python -O`, which removes it.
+- **raise** when a caller made a mistake. The class is ours, and a subclass of the builtin that a
+  Python programmer would catch. The message says what was asked, what is there, and what to do.
+- **assert** what no input can break. An assert tells the reader what holds. Nothing depends on it,
+  so everything works the same under `python -O`, which removes asserts.
 - **log** what is harmless or global, on the logger `minicache`, never on the root logger. A
   library does not configure logging; with no configuration, Python prints warnings to stderr.
 
-Every other module raises from here, so all exceptions fit on one page.
+Every exception class of the package is defined here.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ logger = logging.getLogger("minicache")
 
 
 class MinicacheError(Exception):
-    """Everything that minicache raises on purpose. `str()` of it is the message as written.
+    """The base class of all that minicache raises on purpose. `str()` gives the message as written.
 
     `KeyError` would show the message's `repr` instead, quotes, escapes and all.
     """
@@ -66,7 +66,7 @@ class UnknownActivationError(MinicacheError, KeyError):
 
 
 class MissingActivationError(MinicacheError, KeyError):
-    """The model has this activation, and this cache does not: a filter left it out."""
+    """The model has this activation, but this cache does not: a filter left it out."""
 
 
 class MissingParameterError(MinicacheError, AttributeError):
@@ -78,7 +78,7 @@ class LayerRangeError(MinicacheError, IndexError):
 
 
 class AddressTypeError(MinicacheError, TypeError):
-    """An address is a name, or a tuple (name, layer, layer_type). This is neither."""
+    """This is no address: neither a name nor a tuple (name, layer, layer_type)."""
 
 
 class ArgumentTypeError(MinicacheError, TypeError):
@@ -86,11 +86,11 @@ class ArgumentTypeError(MinicacheError, TypeError):
 
 
 class ArgumentValueError(MinicacheError, ValueError):
-    """An argument has the right type, and a value that means nothing here."""
+    """An argument has the right type, but a value that is not allowed."""
 
 
 class ShapeError(MinicacheError, ValueError):
-    """A tensor's shape does not fit what it is used with."""
+    """A tensor's shape does not fit the tensors that it is used with."""
 
 
 class SliceError(MinicacheError, ValueError):
@@ -98,31 +98,31 @@ class SliceError(MinicacheError, ValueError):
 
 
 class SliceRangeError(MinicacheError, IndexError):
-    """The slice is well formed, and reaches outside the axis that it was applied to."""
+    """The slice is well formed, but the axis that it is applied to has no such index."""
 
 
 class HookError(MinicacheError, TypeError):
-    """What was given as a hook, or returned by one, cannot be one."""
+    """A hook is not callable, is not attached by a name, or returned neither tensor nor None."""
 
 
 class GradientError(MinicacheError, RuntimeError):
-    """There is no graph to run backward through, or no scalar to start from."""
+    """The output has no autograd graph, or is no scalar to start the backward pass from."""
 
 
 class BatchSizeError(MinicacheError, ValueError):
-    """The batch axis is not as the operation needs it."""
+    """The batch axis is missing, or has another size than the operation needs."""
 
 
 class ConfigError(MinicacheError, ValueError):
-    """A model, or an analysis, cannot be set up like this."""
+    """The settings of a model or an analysis do not fit together, or are not supported."""
 
 
 class DataError(MinicacheError, ValueError):
-    """A data set, or what was made of it, cannot be read as asked."""
+    """A data set cannot be read, or the files of a harvest belong to another one."""
 
 
 class TokenError(MinicacheError, ValueError):
-    """These are not tokens that the model can read."""
+    """The input is not text or tokens that the model can read."""
 
 
 class UnknownWordError(TokenError, KeyError):
@@ -130,50 +130,50 @@ class UnknownWordError(TokenError, KeyError):
 
 
 class ModelFileError(MinicacheError, OSError):
-    """A model cannot be loaded from there."""
+    """The files of a model are missing, damaged or do not fit together."""
 
 
 class MissingPackageError(MinicacheError, ImportError):
-    """An optional package is needed. The message holds the command that installs it."""
+    """An optional package is not installed. The message has the command that installs it."""
 
 
 def nearest(asked: str, there: Iterable[str], *, most: int = 3) -> str:
-    """A hint to end a message with: the known names nearest to what was asked.
+    """List the known names most similar to the one that was asked for, as the end of a message.
 
     Returns:
-        `" Nearest: 'a', 'b'."`, or the empty string when nothing is near.
+        `" Nearest: 'a', 'b'."`, or the empty string when none is similar.
     """
     close = difflib.get_close_matches(asked[:100], list(there), n=most, cutoff=0.5)
     return f" Nearest: {', '.join(map(repr, close))}." if close else ""
 
 
 def shown(value: object) -> str:
-    """`repr(value)` for a message, at most 100 characters of it. Unlike `repr`, it never raises."""
+    """Return `repr(value)` for a message, cut to 100 characters. Unlike `repr`, it never raises."""
     try:
         text = repr(value)
-    except Exception:  # an int of 5,000 digits has no repr, nor has what a user broke
+    except Exception:  # repr raises for an int of 5,000 digits, and where a user's __repr__ does
         text = f"a value of type {type(value).__name__}"
     return text if len(text) <= 100 else f"{text[:99]}…"
 
 
 def describe(value: object) -> str:
-    """A value and its type, for a message about an argument of the wrong type."""
+    """Return a value and its type, for a message about an argument of the wrong type."""
     return f"{shown(value)} of type {type(value).__name__}"
 
 
 def optional(module: str, extra: str, package: str | None = None) -> Any:
-    """A module that only an extra of minicache brings.
+    """Import a module of an optional package, which an extra of minicache installs.
 
     Args:
-        package: What it is called where it is installed from, if not as it is imported.
+        package: The name to install it by, if that is not the module's.
 
     Raises:
-        MissingPackageError: it is not installed.
+        MissingPackageError: the package is not installed.
     """
     try:
         return import_module(module)
     except ImportError:
         raise MissingPackageError(
-            f"{package or module} is missing: "
-            f"pip install -c constraints.txt -e '.[{extra}]' brings it"
+            f"The package {package or module} is not installed. "
+            f"Install it with: pip install -c constraints.txt -e '.[{extra}]'"
         ) from None

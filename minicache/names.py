@@ -1,8 +1,8 @@
-"""Resolve any spelling of an activation's name, and say where each activation lives and its axes.
+"""Resolve any spelling of an activation's name to its full name, and look up its axes.
 
-`("q", 3)`, `"q3"` and `"blocks.3.attn.hook_q"` are one address. AXES is the one table: of each
-activation where in the model it lives, and which axes it has. This module holds no tensors and no
-model. The names are TransformerLens's.
+`("q", 3)`, `"q3"` and `"blocks.3.attn.hook_q"` name the same activation. `AXES` is the only table
+of activations: for each, the module that it stands in, and its axes. This module holds no tensors
+and no model. The names are TransformerLens's.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ AXES: Final[dict[str, dict[str, str]]] = {
     "ln_final": _NORM,
     "unembed": {"in": "pos d_model", "out": "pos d_vocab"},
 }
-"""Of each place in a model, its activations, and the axes of each after the batch axis.
+"""The activations of each module, and each activation's axes after the batch axis.
 
-It has the activations that TransformerLens can emit and minicache's own models do not, too.
+Some are only in models of TransformerLens, and not in minicache's own: `"rot_q"`, for example.
 """
 SHORTHAND: Final = {
     "attn": "pattern",
@@ -78,20 +78,20 @@ _BLOCK_NAME = re.compile(r"blocks\.([0-9]{1,9})\.(.+)")
 
 
 def get_act_name(name: str, layer: int | None = None, layer_type: str | None = None) -> str:
-    """The full name of an activation, from any way of writing it.
+    """Return the full name of an activation, given any spelling of it.
 
-    A full name (one with a dot, or that starts with `hook_`) comes back unchanged, so the function
-    can be applied twice. The grammar is TransformerLens's; unlike there, what names nothing raises.
+    A full name has a dot, or starts with `hook_`. It is returned unchanged, so the function can be
+    applied twice. The grammar is TransformerLens's, but here a name that fits no activation raises.
 
     Args:
         name: `"q"`, `"q3"`, `"k3a"`, `"scale4ln1"`, `"pre5"`, `"embed"`, or a full name.
-        layer: The block, from 0 up. `cache["q", -1]` counts from the end; a name alone cannot.
-        layer_type: Where in the block: `attn` or `a`, `mlp` or `m`, `ln1`, `ln2`.
+        layer: The block, from 0 up. Only a cache can count from the end: `cache["q", -1]`.
+        layer_type: The module in the block: `attn` or `a`, `mlp` or `m`, `ln1`, `ln2`.
 
     Raises:
-        UnknownActivationError: no activation is called that; the message has the nearest names.
+        UnknownActivationError: no activation has this name; the message lists the nearest names.
         LayerRangeError: `layer` is negative.
-        AddressTypeError: a part has the wrong type.
+        AddressTypeError: an argument has the wrong type.
 
     Examples:
         >>> get_act_name("q", 3), get_act_name("scale4ln1"), get_act_name("embed")
@@ -103,10 +103,10 @@ def get_act_name(name: str, layer: int | None = None, layer_type: str | None = N
         or (index is None and layer is not None)
         or not isinstance(layer_type, str | None)
     ):
-        parts = " and ".join(map(describe, (name, layer, layer_type)))
+        arguments = " and ".join(map(describe, (name, layer, layer_type)))
         raise AddressTypeError(
-            f"get_act_name was given {parts}. A name is a string; a layer is an int from 0 up, or "
-            f"None; a layer_type is a string such as 'attn', 'mlp', 'ln1', or None. "
+            f"get_act_name was given {arguments}. A name is a string; a layer is an int from 0 up, "
+            f"or None; a layer_type is a string such as 'attn', 'mlp', 'ln1', or None. "
             f"Examples: ('q', 3), ('scale', 3, 'ln1'), 'q3'."
         )
     return _resolve(name, index, layer_type)
@@ -114,61 +114,59 @@ def get_act_name(name: str, layer: int | None = None, layer_type: str | None = N
 
 @lru_cache(maxsize=4096)  # an analysis asks for the same few hundred names again and again
 def _resolve(name: str, layer: int | None, layer_type: str | None) -> str:
-    asked = ", ".join(shown(part) for part in (name, layer, layer_type) if part is not None)
+    arguments = ", ".join(shown(part) for part in (name, layer, layer_type) if part is not None)
+    call = f"get_act_name({arguments})"
     if "." in name or name.startswith("hook_"):
         if layer is None and layer_type is None:
             return name
         raise UnknownActivationError(
-            f"get_act_name({asked}): {shown(name)} is a full name, and a full name already says "
-            f"its layer. Give it alone."
+            f"{call}: {shown(name)} is a full name, which includes its layer. Give it alone."
         )
     if short := _SHORT.fullmatch(name):
         if layer is not None or (layer_type and short[3]):
             raise UnknownActivationError(
-                f"get_act_name({asked}): {shown(name)} already says where. Give the place once."
+                f"{call}: layer or layer_type is given twice, once in {shown(name)}. Give it once."
             )
         name, layer, layer_type = short[1], int(short[2]), short[3] or layer_type
     if layer is not None and not 0 <= layer < 10**9:
         raise LayerRangeError(
-            f"get_act_name({asked}): a name holds a layer from 0 up. "
-            f"cache[{shown(name)}, {shown(layer)}] counts from the end, because a cache knows its "
-            f"model."
+            f"{call}: give a layer from 0 up. cache[{shown(name)}, {shown(layer)}] counts from the "
+            f"end, because a cache knows its model."
         )
     act = SHORTHAND.get(name, name)
-    homes = _homes(act, in_block=layer is not None)
-    place = PLACE_SHORTHAND.get(layer_type, layer_type) if layer_type is not None else None
-    # One home: it may be left out. Two (a LayerNorm's own): it must be said.
-    fitting = homes if place is None else [home for home in homes if home == place]
+    modules = _find_modules(act, in_block=layer is not None)
+    module = PLACE_SHORTHAND.get(layer_type, layer_type) if layer_type is not None else None
+    # In one module only: layer_type may be left out. In several (a LayerNorm's scale): it may not.
+    fitting = modules if module is None else [known for known in modules if known == module]
     if len(fitting) == 1:
         block = "" if layer is None else f"blocks.{layer}."
         return block + (f"{fitting[0]}." if fitting[0] else "") + f"hook_{act}"
-    raise UnknownActivationError(f"get_act_name({asked}): " + _why_not(act, layer, place, homes))
+    raise UnknownActivationError(f"{call}: {_explain(act, layer, module, modules)}")
 
 
-def _homes(act: str, in_block: bool) -> list[str]:
-    """The places that have an activation of this name, within a block or outside all blocks."""
-    homes = [place for place, acts in AXES.items() if act in acts]
+def _find_modules(act: str, in_block: bool) -> list[str]:
+    """List the modules that have an activation of this name, in a block or outside all blocks."""
     return [
         place.removeprefix("blocks").lstrip(".")
-        for place in homes
-        if place.startswith("blocks") == in_block
+        for place, acts in AXES.items()
+        if act in acts and place.startswith("blocks") == in_block
     ]
 
 
-def _why_not(act: str, layer: int | None, place: str | None, homes: list[str]) -> str:
-    """What is wrong with an address that fits no entry, or several, of the tables."""
-    if len(homes) > 1 and place is None:
+def _explain(act: str, layer: int | None, module: str | None, modules: list[str]) -> str:
+    """Say why this activation is in no such module, or in several, as part of a message."""
+    if len(modules) > 1 and module is None:
         return (
             f"{act!r} is in every LayerNorm of a block. Say which: "
-            + " or ".join(f"({act!r}, {layer}, {home!r})" for home in homes)
+            + " or ".join(f"({act!r}, {layer}, {known!r})" for known in modules)
             + "."
         )
-    if homes:
-        where = " or ".join(repr(home) if home else "the block itself" for home in homes)
-        return f"{act!r} is not in {shown(place)}; it is in {where}. Leave the layer_type out."
-    if layer is None and _homes(act, in_block=True):
+    if modules:
+        where = " or ".join(repr(known) if known else "the block itself" for known in modules)
+        return f"{act!r} is not in {shown(module)}; it is in {where}. Leave the layer_type out."
+    if layer is None and _find_modules(act, in_block=True):
         return f"every block has a {act!r}. Say which layer: ({act!r}, 0) or '{act}0'."
-    if layer is not None and _homes(act, in_block=False):
+    if layer is not None and _find_modules(act, in_block=False):
         return f"{act!r} belongs to the whole model, not to a layer. Ask for {act!r} alone."
     known = {known for acts in AXES.values() for known in acts}
     hint = nearest(act, known | set(SHORTHAND))
@@ -176,30 +174,32 @@ def _why_not(act: str, layer: int | None, place: str | None, homes: list[str]) -
 
 
 def split_act_name(full_name: str) -> tuple[int | None, str]:
-    """A full name as (layer, rest): `(3, "attn.hook_q")`; the layer is None outside the blocks."""
+    """Split a full name: `(3, "attn.hook_q")`. The layer is None for a name outside the blocks."""
     match = _BLOCK_NAME.fullmatch(full_name)
     return (int(match[1]), match[2]) if match else (None, full_name)
 
 
 @lru_cache(maxsize=4096)
 def axes_of(full_name: str) -> tuple[str, ...]:
-    """The axes of an activation, or of its gradient, after the batch axis: `("pos", "d_model")`.
+    """Look up the axes of an activation or its gradient, without batch: `("pos", "d_model")`.
 
     Raises:
-        UnknownActivationError: AXES has no such activation.
+        UnknownActivationError: the activation is not in `AXES`.
     """
     layer, rest = split_act_name(full_name.removesuffix("_grad"))
     place, _, act = (rest if layer is None else f"blocks.{rest}").rpartition("hook_")
     if act in (acts := AXES.get(place.rstrip("."), {})):
         return tuple(acts[act].split())
-    raise UnknownActivationError(f"The axes of {full_name!r} are not known: it is not in AXES.")
+    raise UnknownActivationError(
+        f"The axes of {full_name!r} are not known: minicache.names.AXES does not have it."
+    )
 
 
 def pos_axis(full_name: str) -> int:
-    """Which axis of an activation is position, counted from the end: -3 where heads follow it.
+    """Return the position axis of an activation, counted from the end: -3 where heads follow it.
 
-    In a pattern or its scores, [.., head, query, key], it is the query's. In an activation that
-    AXES does not have, the last but one is taken for it.
+    For attention patterns and scores, [.., head, query, key], it is the query axis. For an
+    activation that is not in `AXES`, it is the last axis but one.
     """
     try:
         axes = axes_of(full_name)
@@ -209,44 +209,47 @@ def pos_axis(full_name: str) -> int:
 
 
 def index_of(value: object) -> int | None:
-    """The int that an index stands for: Python's, numpy's, or a 0-d tensor's. None for the rest.
+    """Convert an index (an int of Python or numpy, or a 0-d int tensor) to an int.
 
-    A bool is no index, though Python counts it among the ints.
+    Anything else gives None. A bool does too, although Python's bool is a subclass of int.
     """
     is_bool = isinstance(value, bool) or str(getattr(value, "dtype", "")).endswith("bool")
     if is_bool or getattr(value, "ndim", 0) != 0:
         return None
     try:
-        return operator.index(value)  # type: ignore[arg-type]  # it raises for what is none
+        return operator.index(value)  # type: ignore[arg-type]  # a TypeError says it is no index
     except TypeError:
         return None
 
 
 def block_layer(layer: int, n_layers: int) -> int:
-    """A block's index, counted as a Python list counts: -1 is the last of `n_layers`.
+    """Convert a block's index, which may count from the end, to one from 0 to n_layers - 1.
 
     Raises:
-        LayerRangeError: there is no such block.
+        LayerRangeError: the model has no such block.
         ArgumentTypeError: `layer` is not an int.
     """
     return _count_from_start(layer, n_layers, "Layer ", f"this model has {n_layers}")
 
 
 def stream_place(layer: int | None, n_layers: int, *, mlp_input: bool = False) -> int:
-    """A place in the residual stream: before block 0, 1, .., and after the last.
+    """Convert a layer, which may count from the end, to a place in the residual stream.
 
-    There are n_layers + 1 places, and a layer indexes them as it would a list: None and -1 are the
-    last place, after all blocks; -2 is before the last block.
+    The n_layers + 1 places are before block 0, before block 1, .., and after the last block. A
+    layer indexes them like a list: None and -1 are after all blocks; -2 is before the last block.
 
     Args:
         mlp_input: The place within block `layer`, between its attention and its MLP.
 
+    Returns:
+        0 to n_layers: how many blocks come before the place.
+
     Raises:
-        LayerRangeError: no such place, or `mlp_input` at the last one, which no MLP follows.
+        LayerRangeError: the stream has no such place, or no MLP follows it (`mlp_input`).
         ArgumentTypeError: `layer` is not an int or None.
     """
-    there = f"the stream past {n_layers} layers has {n_layers + 1} places"
-    place = n_layers if layer is None else _count_from_start(layer, n_layers + 1, "layer=", there)
+    sizes = f"the stream through {n_layers} layers has {n_layers + 1} places"
+    place = n_layers if layer is None else _count_from_start(layer, n_layers + 1, "layer=", sizes)
     if mlp_input and place == n_layers:
         raise LayerRangeError(
             f"mlp_input=True with layer={layer}: no MLP follows the last place of the stream. "
@@ -255,12 +258,12 @@ def stream_place(layer: int | None, n_layers: int, *, mlp_input: bool = False) -
     return place
 
 
-def _count_from_start(layer: object, size: int, asked: str, there: str) -> int:
-    """A layer as a list of this size counts it, from 0 up."""
+def _count_from_start(layer: object, size: int, label: str, sizes: str) -> int:
+    """Convert an index into a list of this size to one from 0 up, or raise."""
     if (index := index_of(layer)) is None:
         raise ArgumentTypeError(f"layer is an int, and not {describe(layer)}.")
     if -size <= index < size:
         return index % size
     raise LayerRangeError(
-        f"{asked}{shown(index)} was asked for; {there}. Give {-size} to {size - 1}: -1 is the last."
+        f"{label}{shown(index)} was asked for; {sizes}. Give {-size} to {size - 1}: -1 is the last."
     )

@@ -1,6 +1,6 @@
-"""Draw findings with matplotlib, which the extra `plots` brings.
+"""Draw attributions, patches, attention patterns and curves with matplotlib (the extra `plots`).
 
-The functions are few and simple, and take plain numbers and words.
+Each function takes numbers and words, and returns a matplotlib Figure. `save` writes it as SVG.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ __all__ = [
     "scatter",
 ]
 
-# The site's colours: its style sheet replaces each by a lighter one on the dark page.
-FOR: Final = "#0b6a86"
-AGAINST: Final = "#b04a1f"
+# The site's colours. Its style sheet replaces each by a lighter one on a dark page.
+FOR: Final = "#0b6a86"  # positive numbers
+AGAINST: Final = "#b04a1f"  # negative numbers
 THIRD: Final = "#6a4fb3"
 FOURTH: Final = "#55702a"
-FEW: Final = 10  # so many numbers find room below an axis
+MAX_TICKS: Final = 10  # so many numbers fit below an axis
 
 
 def heat_map(shares: Sequence[float], n_layers: int, title: str = "") -> Any:
-    """A cell for each head: a row a layer, a column a head. Returns a matplotlib Figure.
+    """Draw a number for each head in a grid: a layer in each row, a head in each column.
 
     Args:
-        shares: [layer * head], as `head_logit_attrs` orders them.
+        shares: [layer * head], in the order of `head_logit_attrs`.
 
     Raises:
         MissingPackageError: matplotlib is not installed.
@@ -42,46 +42,44 @@ def heat_map(shares: Sequence[float], n_layers: int, title: str = "") -> Any:
     values = [float(share) for share in shares]
     n_heads = len(values) // n_layers
     grid = [values[layer * n_heads : (layer + 1) * n_heads] for layer in range(n_layers)]
-    figure = _figure(2.5 + 0.9 * n_heads, 1.2 + 0.7 * n_layers)
-    _cells(figure, grid, _numbered("H", n_heads), _numbered("L", n_layers), title)
+    figure = _make_figure(2.5 + 0.9 * n_heads, 1.2 + 0.7 * n_layers)
+    _draw_cells(figure, grid, _number("H", n_heads), _number("L", n_layers), title)
     return figure
 
 
 def patches(
     values: Sequence[Sequence[float]], words: Sequence[str] | None = None, title: str = ""
 ) -> Any:
-    """What each patch of a sweep did: a row a word or a head, a column a layer.
-
-    Returns a matplotlib Figure, tall and narrow: words can be read, however many there are.
+    """Draw the effect of each patch of a sweep: a word or head in each row, a layer in each column.
 
     Args:
         values: [layer, pos] or [layer, head], as lists or a tensor.
-        words: The words at the positions. None names heads: `H0`, `H1`, ..
+        words: The words at the positions, to label the rows. None labels heads: `H0`, `H1`, ..
 
     Raises:
         MissingPackageError: matplotlib is not installed.
     """
     grid = [[float(value) for value in row] for row in zip(*values, strict=True)]
-    names = _numbered("H", len(grid)) if words is None else words
-    figure = _figure(2.4 + 0.7 * len(grid[0]), 1.2 + 0.27 * len(grid))
-    _cells(figure, grid, _numbered("L", len(grid[0])), names, title).set_xlabel("layer")
+    rows = _number("H", len(grid)) if words is None else words
+    figure = _make_figure(2.4 + 0.7 * len(grid[0]), 1.2 + 0.27 * len(grid))
+    _draw_cells(figure, grid, _number("L", len(grid[0])), rows, title).set_xlabel("layer")
     return figure
 
 
 def scatter(
     x: Sequence[float], y: Sequence[float], x_label: str, y_label: str, title: str = ""
 ) -> Any:
-    """A point for each pair, and the line on which both are equal. Returns a matplotlib Figure.
+    """Draw a point for each pair of numbers, and the line on which both are equal.
 
     Raises:
         MissingPackageError: matplotlib is not installed.
     """
-    across, up = ([float(value) for value in values] for values in (x, y))
-    figure = _figure(4.6, 4.2)
+    x_values, y_values = ([float(value) for value in values] for values in (x, y))
+    figure = _make_figure(4.6, 4.2)
     axes = figure.subplots()
-    ends = [min(across + up), max(across + up)]
+    ends = [min(x_values + y_values), max(x_values + y_values)]
     axes.plot(ends, ends, "-", color="#999999", linewidth=1)
-    axes.plot(across, up, "o", markersize=4, color=FOR)
+    axes.plot(x_values, y_values, "o", markersize=4, color=FOR)
     axes.set(xlabel=x_label, ylabel=y_label, title=title)
     return figure
 
@@ -93,17 +91,18 @@ def saved_bytes(
     layers: Sequence[int],
     of_layers: Sequence[float],
 ) -> Any:
-    """What autodiff keeps against the batch size and the layers. Returns a matplotlib Figure.
+    """Draw the bytes that autodiff keeps, over the batch size and over the number of layers.
 
     Args:
-        exact: Bytes at each batch size, measured.
-        predicted: The same by the formula.
-        of_layers: Bytes at each number of layers, by the formula.
+        exact: Measured bytes at each batch size.
+        predicted: Bytes at each batch size by the formula.
+        layers: Numbers of layers.
+        of_layers: Bytes at each number of layers by the formula.
 
     Raises:
         MissingPackageError: matplotlib is not installed.
     """
-    figure = _figure(8, 3)
+    figure = _make_figure(8, 3)
     left, right = figure.subplots(1, 2)
     left.plot(batches, [size / 1e6 for size in exact], "o", label="exact")
     left.plot(batches, [size / 1e6 for size in predicted], "-", label="predicted")
@@ -119,21 +118,20 @@ def saved_bytes(
 
 
 def attention(pattern: Sequence[Sequence[float]], words: Sequence[str], title: str = "") -> Any:
-    """Where each word looks: a row a query, a column a key. Returns a matplotlib Figure.
+    """Draw an attention pattern: a query in each row, a key in each column.
 
     Args:
         pattern: [query, key], as lists or a tensor.
-        words: The tokens, as strings.
+        words: The tokens, as strings, to label both axes.
 
     Raises:
         MissingPackageError: matplotlib is not installed.
     """
     side = 1.6 + 0.32 * len(words)
-    figure = _figure(side, side)
+    figure = _make_figure(side, side)
     axes = figure.subplots()
-    axes.imshow(
-        [[float(weight) for weight in row] for row in pattern], cmap=_shades(FOR), vmin=0, vmax=1
-    )
+    weights = [[float(weight) for weight in row] for row in pattern]
+    axes.imshow(weights, cmap=_make_colour_map(FOR), vmin=0, vmax=1)
     axes.set_xticks(range(len(words)), words, rotation=60, ha="right")
     axes.set_yticks(range(len(words)), words)
     axes.set(xlabel="looks at", ylabel="word", title=title)
@@ -141,15 +139,15 @@ def attention(pattern: Sequence[Sequence[float]], words: Sequence[str], title: s
 
 
 def bars(labels: Sequence[str], values: Sequence[float], title: str = "", unit: str = "") -> Any:
-    """A horizontal bar for each value, the first on top. Returns a matplotlib Figure.
+    """Draw a horizontal bar for each value, the first on top.
 
     Args:
-        unit: What the values are, below the axis.
+        unit: The unit of the values, written below the axis.
 
     Raises:
         MissingPackageError: matplotlib is not installed.
     """
-    figure = _figure(5.2, 1 + 0.27 * len(labels))
+    figure = _make_figure(5.2, 1 + 0.27 * len(labels))
     axes = figure.subplots()
     sizes = [float(value) for value in values]
     drawn = axes.barh(range(len(labels)), sizes, color=[FOR if v >= 0 else AGAINST for v in sizes])
@@ -169,17 +167,16 @@ def curves(
     y_label: str,
     log: bool = False,
 ) -> Any:
-    """A line for each entry of `lines`. Returns a matplotlib Figure.
-
-    Where there are few points, each has its tick on the x axis.
+    """Draw a line for each entry of `lines`. Up to 10 points each get a tick on the x axis.
 
     Args:
-        log: Both axes are logarithmic.
+        lines: The y values of each line, by its name.
+        log: Make both axes logarithmic.
 
     Raises:
         MissingPackageError: matplotlib is not installed.
     """
-    figure = _figure(5.2, 3.2)
+    figure = _make_figure(5.2, 3.2)
     axes = figure.subplots()
     axes.set_prop_cycle(color=[FOR, AGAINST, THIRD, FOURTH])
     for name, y in lines.items():
@@ -188,29 +185,30 @@ def curves(
     axes.set(xlabel=x_label, ylabel=y_label)
     if log:
         axes.set(xscale="log", yscale="log")
-    if len(x) <= FEW:
+    if len(x) <= MAX_TICKS:
         axes.set_xticks(list(x), [f"{value:g}" for value in x])
         axes.set_xticks([], minor=True)
     axes.legend(frameon=False)
     return figure
 
 
-def _cells(
+def _draw_cells(
     figure: Any,
     grid: Sequence[Sequence[float]],
     columns: Sequence[str],
     rows: Sequence[str],
     title: str,
 ) -> Any:
-    """A number and a colour in each cell."""
+    """Draw a grid of coloured cells, each with its number. Returns the matplotlib Axes."""
     most = max(abs(value) for row in grid for value in row) or 1.0
     axes = figure.subplots()
-    image = axes.imshow(grid, cmap=_shades(AGAINST, FOR), vmin=-most, vmax=most, aspect="auto")
-    for place, row in enumerate(grid):
-        for column, value in enumerate(row):
+    colour_map = _make_colour_map(AGAINST, FOR)
+    image = axes.imshow(grid, cmap=colour_map, vmin=-most, vmax=most, aspect="auto")
+    for y, row in enumerate(grid):
+        for x, value in enumerate(row):
             colour = "white" if abs(value) > 0.6 * most else "black"
             number = f"{round(value, 1) + 0.0:+.1f}"  # + 0.0 turns -0.0 into 0.0
-            axes.text(column, place, number, ha="center", va="center", color=colour)
+            axes.text(x, y, number, ha="center", va="center", color=colour)
     axes.set_xticks(range(len(columns)), columns)
     axes.set_yticks(range(len(grid)), rows)
     axes.set_title(title, size=9)
@@ -218,12 +216,12 @@ def _cells(
     return axes
 
 
-def _numbered(letter: str, count: int) -> list[str]:
+def _number(letter: str, count: int) -> list[str]:
     return [f"{letter}{number}" for number in range(count)]
 
 
-def _shades(*colours: str) -> Any:
-    """A colour map of one or two colours that is transparent at 0, on a light or dark page."""
+def _make_colour_map(*colours: str) -> Any:
+    """Make a colour map of one or two colours. At 0 it is transparent, for light and dark pages."""
     matplotlib = optional("matplotlib.colors", "plots", "matplotlib")
     ends = [matplotlib.to_rgba(colour) for colour in colours]
     middle = (*ends[-1][:3], 0.0)
@@ -232,7 +230,7 @@ def _shades(*colours: str) -> Any:
     return matplotlib.LinearSegmentedColormap.from_list("", list(zip(places, steps, strict=True)))
 
 
-def _figure(width: float, height: float) -> Any:
+def _make_figure(width: float, height: float) -> Any:
     matplotlib = optional("matplotlib.figure", "plots", "matplotlib")
     return matplotlib.Figure(figsize=(width, height), layout="constrained")
 

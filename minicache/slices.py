@@ -1,9 +1,10 @@
-"""Slice one named axis of any tensor, in any of the ways that people ask for.
+"""Slice one axis of a tensor by an int, a range, a list of indices or a mask: `Slice`.
 
-`cache.decompose_resid(pos_slice=-1)` and `model.run_with_cache(..., pos_slice=(2, 5))` both hand
-their argument to `Slice`. An axis may go away (an int), be cut (a tuple), be picked from (a list or
-a mask) or stay (None). What is no slice raises when it is made. What is too far for an axis raises
-when it is applied to that axis. The forms are TransformerLens's.
+`cache.decompose_resid(pos_slice=-1)` and `model.run_with_cache(..., pos_slice=(2, 5))` both pass
+their argument to `Slice`. An int drops the axis, a tuple cuts a range out of it, a list or a mask
+picks entries, and None leaves it whole. An input of another form raises when the slice is made. An
+index that an axis does not have raises when the slice is applied to that axis. The forms are
+TransformerLens's.
 """
 
 from __future__ import annotations
@@ -29,18 +30,18 @@ SliceInput = SupportsIndex | tuple[int | None, ...] | slice | Sequence[int] | Te
 
 
 class Slice:
-    """A slice of one axis, made once and applied to any tensor.
+    """A slice of one axis, which can be applied to any tensor.
 
-    | input                            | `mode`       | what happens to the axis             |
-    |----------------------------------|--------------|--------------------------------------|
-    | `3`                              | `"int"`      | it goes away                         |
-    | `(5,)`, `(2, 5)`, `(2, None, 3)` | `"slice"`    | it is cut: the arguments of `slice`  |
-    | `[0, 4]`, a 1-d int tensor       | `"array"`    | these entries, in this order         |
-    | `[True, False]`, a bool tensor   | `"array"`    | the entries where the mask is true   |
-    | `None`                           | `"identity"` | nothing                              |
+    | input                            | `mode`       | the axis afterwards                      |
+    |----------------------------------|--------------|------------------------------------------|
+    | `3`                              | `"int"`      | dropped: only entry 3 is left            |
+    | `(5,)`, `(2, 5)`, `(2, None, 3)` | `"slice"`    | a range, as `slice(*input)` describes it |
+    | `[0, 4]`, a 1-d int tensor       | `"array"`    | these entries, in this order             |
+    | `[True, False]`, a bool tensor   | `"array"`    | the entries where the mask is true       |
+    | `None`                           | `"identity"` | whole                                    |
 
-    Negative indices count from the end. `"identity"` gives the tensor itself, `"int"` and
-    `"slice"` give views of it, and `"array"` copies, as torch's own indexing has it.
+    Negative indices count from the end. As in torch's own indexing, `"int"` and `"slice"` give
+    views and `"array"` copies. `"identity"` gives the tensor itself.
 
     Raises:
         SliceError: the input is none of these.
@@ -51,25 +52,25 @@ class Slice:
         if input_slice is None:
             self.mode, self.slice = "identity", slice(None)
         elif isinstance(input_slice, tuple | slice):
-            self.mode, self.slice = "slice", _check_range(input_slice)
+            self.mode, self.slice = "slice", _read_range(input_slice)
         elif (index := index_of(input_slice)) is not None:
             self.mode, self.slice = "int", index
         else:
-            self.mode, self.slice = "array", _check_array(input_slice)
+            self.mode, self.slice = "array", _read_array(input_slice)
 
     @classmethod
     def unwrap(cls, slice_input: Slice | SliceInput) -> Slice:
-        """A `Slice` from one, or from its input. Unlike in `Slice(3)`, an int keeps its axis.
+        """Make a `Slice` that keeps the axis: an int, unlike in `Slice(3)`, leaves it with size 1.
 
-        This is what `run_with_cache` does with `pos_slice`, so that every cached activation still
-        has a position axis and every analysis works on it.
+        `run_with_cache` does this with `pos_slice`, so that every cached activation still has a
+        position axis and every analysis works on it.
         """
-        made = cls.of(slice_input)
-        return cls([made.slice]) if made.mode == "int" else made
+        positions = cls.of(slice_input)
+        return cls([positions.slice]) if positions.mode == "int" else positions
 
     @classmethod
     def of(cls, slice_input: Slice | SliceInput) -> Slice:
-        """A `Slice` from one, or from its input as it is."""
+        """Make a `Slice` of the input, unless it is one already."""
         return slice_input if isinstance(slice_input, Slice) else cls(slice_input)
 
     def apply(self, tensor: Tensor, dim: int = 0) -> Tensor:
@@ -85,7 +86,7 @@ class Slice:
             )
         if self.mode == "identity":
             return tensor
-        self._check_fits(tensor.shape[dim], f"axis {dim}")
+        self._check_fits(tensor.shape[dim], dim)
         if self.mode == "int":
             return tensor.select(dim, self.slice)
         key: list[Any] = [slice(None)] * tensor.ndim
@@ -96,10 +97,10 @@ class Slice:
         return tensor[tuple(key)]
 
     def indices(self, max_ctx: int | None = None) -> Int64[Tensor, " index"]:
-        """Which entries of an axis of size `max_ctx` this takes, each from 0 up.
+        """List the indices that this takes of an axis of size `max_ctx`, each from 0 up.
 
         Raises:
-            SliceError: `max_ctx` is left out and the answer depends on it.
+            SliceError: `max_ctx` is left out, and the result depends on it.
             SliceRangeError: the axis is too short.
         """
         if max_ctx is None:
@@ -113,41 +114,41 @@ class Slice:
             return f"Slice({self.slice.tolist()})"
         return f"Slice({None if self.mode == 'identity' else shown(self.slice)})"
 
-    def _check_fits(self, size: int, axis: str) -> None:
-        asked = self.slice.tolist() if self.mode == "array" else [self.slice]
+    def _check_fits(self, size: int, dim: int) -> None:
+        entries = self.slice.tolist() if self.mode == "array" else [self.slice]
         if isinstance(self.slice, Tensor) and self.slice.dtype == torch.bool:
-            if len(asked) != size:
+            if len(entries) != size:
                 raise SliceRangeError(
-                    f"{self} is a mask of {len(asked)} for {axis}, which has size {size}. "
-                    f"A mask has one entry for each index."
+                    f"{self} is a mask of {len(entries)} for axis {dim}, which has size {size}. "
+                    f"Give a mask with one entry for each index."
                 )
-        elif outside := [i for i in asked if self.mode != "slice" and not -size <= i < size]:
+        elif outside := [i for i in entries if self.mode != "slice" and not -size <= i < size]:
             raise SliceRangeError(
-                f"Index {shown(outside[0])} is out of range for {axis}, which has size {size}"
+                f"Index {shown(outside[0])} is out of range for axis {dim}, which has size {size}"
                 + (f": give {-size} to {size - 1}." if size else " and so no entries.")
             )
 
 
 def batch_items(batch_slice: Slice | SliceInput, has_batch_dim: bool) -> Slice:
-    """Which items of a batch. None are all, and the only choice where there is no batch axis.
+    """Make a `Slice` of the batch axis. Without a batch axis, only None fits.
 
     Raises:
-        BatchSizeError: items are picked, and there is no batch axis.
+        BatchSizeError: `batch_slice` picks items, and there is no batch axis.
     """
     items = Slice.of(batch_slice)
     if items.mode != "identity" and not has_batch_dim:
         raise BatchSizeError(
-            f"{items} cannot pick items of the batch: this cache has no batch axis any more. "
-            f"Leave the batch slice out."
+            f"{items} cannot pick items of the batch: this cache has no batch axis. "
+            f"Leave batch_slice out."
         )
     return items
 
 
 def only_item(name: str, tensor: Tensor) -> Tensor:
-    """An activation without its batch axis, which must have size 1. A view.
+    """Drop the batch axis of an activation, which must have size 1. Returns a view.
 
     Raises:
-        BatchSizeError: it holds another number of items.
+        BatchSizeError: the batch axis is missing or has another size.
     """
     if tensor.ndim == 0 or tensor.shape[0] != 1:
         raise BatchSizeError(
@@ -157,11 +158,11 @@ def only_item(name: str, tensor: Tensor) -> Tensor:
     return tensor[0]
 
 
-def _check_range(given: tuple[int | None, ...] | slice) -> slice:
+def _read_range(given: tuple[int | None, ...] | slice) -> slice:
     parts = (given.start, given.stop, given.step) if isinstance(given, slice) else given
     indices = [index_of(part) for part in parts]
-    whole = indices.count(None) == sum(part is None for part in parts)
-    if not 1 <= len(parts) <= 3 or not whole:
+    ints_or_none = indices.count(None) == sum(part is None for part in parts)
+    if not 1 <= len(parts) <= 3 or not ints_or_none:
         raise SliceError(f"{shown(given)} does not describe a slice. {_FORMS}")
     result = slice(*indices)
     if result.step is not None and result.step < 1:
@@ -172,8 +173,8 @@ def _check_range(given: tuple[int | None, ...] | slice) -> slice:
     return result
 
 
-def _check_array(given: Any) -> Tensor:
-    """A 1-d tensor of int64 or bool, on the CPU and in memory of its own."""
+def _read_array(given: Any) -> Tensor:
+    """Convert a list or array of indices, or a mask, to a new 1-d int64 or bool tensor (CPU)."""
     sequence = isinstance(given, Sequence) and not isinstance(given, str | bytes)
     if not sequence and not hasattr(given, "__array__"):
         raise SliceError(f"{describe(given)} does not describe a slice. {_FORMS}")

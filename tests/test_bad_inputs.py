@@ -46,7 +46,7 @@ NAMES = [
     (lambda m, c: get_act_name("q", 3, "mlp"), UnknownActivationError, KeyError, "not in 'mlp'"),
     (lambda m, c: get_act_name("scale", 3), UnknownActivationError, KeyError, "Say which"),
     (lambda m, c: get_act_name("embed", 3), UnknownActivationError, KeyError, "whole model"),
-    (lambda m, c: get_act_name("q3", 3), UnknownActivationError, KeyError, "Give the place once"),
+    (lambda m, c: get_act_name("q3", 3), UnknownActivationError, KeyError, "given twice"),
     (lambda m, c: get_act_name("hook_embed", 3), UnknownActivationError, KeyError, "full name"),
     (lambda m, c: get_act_name(None, 3), AddressTypeError, TypeError, "string"),
     (lambda m, c: get_act_name("q", 3.0), AddressTypeError, TypeError, "int"),

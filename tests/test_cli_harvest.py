@@ -305,10 +305,10 @@ def test_a_dry_run_counts_and_writes_nothing(command, tmp_path, capsys, data, mo
         (["--names", "z7"], "'blocks.7.attn.hook_z'. Nearest: 'blocks.1.attn.hook_z'"),
         (["--names", "blocks.*.hook_resid_pots"], "no activation 'blocks.*.hook_resid_pots'"),
         (["--names", "blocks.7.hook_resid_post"], "Nearest: 'blocks.1.hook_resid_post'"),
-        (["--names", "z0", "--pos", "10"], "pos=10: give 1 or more; the model's n_ctx is 9"),
+        (["--names", "z0", "--pos", "10"], "pos=10: give 1 to 9, the model's n_ctx"),
         (["--names", "z0", "--batch", "0"], "--batch: '0': give a whole number from 1"),
         (["--names", "z0", "--items-per-shard", "0"], "--items-per-shard: '0'"),
-        (["--names", "z0", "--dtype", "int8"], "give float32, float64"),
+        (["--names", "z0", "--dtype", "int8"], "give one of float32, float64"),
         (["--names", "z0", "--device", "nonsense"], "--device nonsense"),
         ([], "--names"),
     ],
@@ -379,4 +379,4 @@ def test_no_texts_and_a_missing_package_are_told(tmp_path, command, data, monkey
     assert "has no texts" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "datasets", None)
     assert main(["harvest", "owner/name", str(tmp_path / "out"), "--names", "z0"]) == 2
-    assert "'.[data]' brings it" in capsys.readouterr().err
+    assert "Install it with: pip install -c constraints.txt -e '.[data]'" in capsys.readouterr().err

@@ -71,7 +71,7 @@ def test_hook_points_know_their_layer_and_show_their_hooks():
 
 def test_a_hook_goes_one_way():
     point = HookPoint()
-    with pytest.raises(ArgumentValueError, match="dir='both': a hook runs 'fwd' or 'bwd'"):
+    with pytest.raises(ArgumentValueError, match="dir='both': give 'fwd' or 'bwd'"):
         point.add_hook(nothing, dir="both")
     assert point.fwd_hooks == point.bwd_hooks == []
 

@@ -97,7 +97,7 @@ def test_its_tokenizer_reads_and_writes_text(folder):
         ),
         (
             lambda f: save_file({"x": torch.ones(1)}, f / "model.safetensors"),
-            "n_layer=2, and the weights have 0",
+            "n_layer=2, and there are weights of 0 layers",
         ),
         (lambda f: (f / "config.json").write_text('{"model_type": "llama"}'), "reads gpt2"),
         (lambda f: (f / "config.json").write_text('{"model_type": "gpt2"}'), "has no 'n_layer'"),
@@ -132,10 +132,10 @@ def test_a_pickle_with_code_in_it_is_refused_and_not_run(folder, tmp_path):
 
     for content in (pickle.dumps(Code(), protocol=2), b"not a pickle"):
         (where / "pytorch_model.bin").write_bytes(content)
-        with pytest.raises(ModelFileError, match="not run"):
+        with pytest.raises(ModelFileError, match="No code from it has run"):
             HookedTransformer.from_pretrained(where)
     torch.save({"x": Code()}, where / "pytorch_model.bin")
-    with pytest.raises(ModelFileError, match="not run"):
+    with pytest.raises(ModelFileError, match="No code from it has run"):
         HookedTransformer.from_pretrained(where)
     assert not mark.exists()
 

@@ -98,7 +98,7 @@ def test_tokens_that_may_be_padding_or_ends_of_text_are_counted_with_a_warning(c
     model(torch.tensor([[3, 1, 2, 3]]), return_type="loss")  # one end of text is ordinary
     assert caplog.text == ""
     model(torch.tensor([[3, 1, 3, 3]]), return_type="loss")
-    assert "all of these tokens count in this loss" in caplog.text
+    assert "the loss counts all of these tokens" in caplog.text
     caplog.clear()
     model(torch.tensor([[3, 1, 3, 3]]))
     mask = torch.tensor([[1, 1, 1, 0]])
@@ -124,8 +124,8 @@ def test_a_loss_without_any_target_raises_and_is_never_nan():
     [
         (torch.ones(2, 3), ShapeError, r"\(2, 4\), and not \(2, 3\)"),
         ([[1, 1, 1, 1]] * 2, ShapeError, "not list"),
-        (torch.tensor([[0, 1, 1, 1]] * 2), ConfigError, "Padding is on the right"),
-        (torch.tensor([[1, 0, 1, 1]] * 2), ConfigError, "Padding is on the right"),
+        (torch.tensor([[0, 1, 1, 1]] * 2), ConfigError, "Padding must be on the right"),
+        (torch.tensor([[1, 0, 1, 1]] * 2), ConfigError, "Padding must be on the right"),
     ],
 )
 def test_a_mask_that_does_not_fit_raises(mask, error, words):

@@ -86,7 +86,7 @@ def test_truncated_weights_and_weights_of_another_shape_raise(folder):
 def test_words_and_weights_must_agree_in_number(folder):
     with (folder / "words.txt").open("a") as words:
         words.write("onemore\n")
-    with pytest.raises(ModelFileError, match=r"words\.txt has \d+ words and d_vocab"):
+    with pytest.raises(ModelFileError, match=r"words\.txt has \d+ words, and d_vocab"):
         HookedTransformer.from_pretrained(folder)
 
 
@@ -127,7 +127,7 @@ def test_constants_of_transformer_lens_among_the_weights_do_no_harm(tmp_path):
 
 
 def test_a_tokenizer_that_cannot_be_saved_is_told_before_anything_is_written(tmp_path):
-    with pytest.raises(TokenError, match="Only a WordTokenizer"):
+    with pytest.raises(TokenError, match="a WordTokenizer only"):
         save_parts(tmp_path / "new", load_parts()._replace(tokenizer=None))
     assert not (tmp_path / "new").exists()
 
@@ -184,7 +184,7 @@ def test_a_weight_in_two_shards_is_told(tmp_path):
     index = tmp_path / "a" / "model.safetensors.index.json"
     listed = json.loads(index.read_text())["weight_map"]
     index.write_text(json.dumps({"weight_map": {**listed, "more": "c.safetensors"}}))
-    with pytest.raises(ModelFileError, match="another file has one too"):
+    with pytest.raises(ModelFileError, match="another file of this model has one"):
         HookedTransformer.from_pretrained(tmp_path / "a")
 
 

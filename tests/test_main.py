@@ -169,7 +169,7 @@ def test_a_thread_and_an_ignored_interrupt_are_left_alone():
 
 
 def test_what_does_not_fit_into_memory_is_told(monkeypatch, capsys):
-    monkeypatch.setattr(memory, "_memory_of", lambda device: 2**62)
+    monkeypatch.setattr(memory, "_read_total_memory", lambda device: 2**62)
     limit = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (2**38, limit[1]))  # some systems promise any memory
     try:

@@ -103,8 +103,8 @@ def test_get_act_name_is_idempotent_or_raises_an_error_of_ours(name, layer, laye
         (("q", 3, "mlp"), ["not in 'mlp'", "'attn'"]),
         (("pre", 3, "attn"), ["not in 'attn'", "'mlp'"]),
         (("resid_pre", 3, "attn"), ["the block itself"]),
-        (("q3", 4), ["already says where"]),
-        (("k3a", None, "attn"), ["already says where"]),
+        (("q3", 4), ["given twice"]),
+        (("k3a", None, "attn"), ["given twice"]),
         (("hook_embed", 0), ["full name"]),
         (("blocks.0.attn.hook_q", None, "attn"), ["full name"]),
         (("",), ["no activation is called ''"]),
@@ -233,7 +233,7 @@ def test_what_a_model_may_feed_each_head_has_a_head_axis(name):
 
 def test_the_axes_of_an_unknown_name_raise_and_its_position_is_next_to_last():
     for name in ("hook_q", "hook_middle", "blocks.0.attn.hook_w", "encoder.hook_mine", ""):
-        with pytest.raises(UnknownActivationError, match="not in AXES"):
+        with pytest.raises(UnknownActivationError, match="AXES does not have it"):
             axes_of(name)
         assert pos_axis(name) == -2
 

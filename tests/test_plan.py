@@ -17,8 +17,14 @@ from tests.worlds import random_model
 
 def test_a_plan_checks_itself_for_those_who_call_it():
     model = random_model(dtype=torch.float32)
-    with pytest.raises(ConfigError, match="give float32, float64, bfloat16, float16"):
+    with pytest.raises(ConfigError, match="give one of float32, float64, bfloat16, float16"):
         Plan.of(model, ["embed"], dtype="int8")
+    for name in ("batch", "items_per_shard"):
+        with pytest.raises(ConfigError, match=f"{name}=0: give 1 or more"):
+            Plan.of(model, ["embed"], **{name: 0})
+    for pos in (0, model.cfg.n_ctx + 1):
+        with pytest.raises(ConfigError, match=f"pos={pos}: give 1 to {model.cfg.n_ctx}"):
+            Plan.of(model, ["embed"], pos=pos)
     assert Plan.of(model, ["z1", "hook_embed", "*.hook_z"]).names == (
         "hook_embed",
         "blocks.0.attn.hook_z",

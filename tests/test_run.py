@@ -29,7 +29,7 @@ from tests.worlds import N_CTX
     ],
 )
 def test_a_run_stops_as_soon_as_all_has_passed(names, stop):
-    assert app._stop(names) == stop
+    assert app._find_stop(names) == stop
 
 
 @given(
@@ -78,4 +78,4 @@ def test_a_tokenizer_without_a_start_of_text_can_be_harvested():
     ("seconds", "said"), [(0.4, "less than a second"), (1, "0:00:01"), (3600, "1:00:00")]
 )
 def test_a_dry_run_tells_no_time_of_zero(seconds, said):
-    assert app._duration(seconds) == said
+    assert app._format_duration(seconds) == said

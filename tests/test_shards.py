@@ -105,7 +105,7 @@ def test_a_whole_shard_of_other_texts_is_not_taken_for_ours(tmp_path):
     make(tmp_path, written)
     first = survey(lambda: iter(some_texts(10, seed=1)), tmp_path, 3)[0]
     with pytest.raises(DataError, match="was made from other texts"):
-        shards.is_there(first, Plan.of(reader(), ["embed"], items_per_shard=3))
+        shards.is_complete(first, Plan.of(reader(), ["embed"], items_per_shard=3))
 
 
 def test_where_a_text_ends_is_part_of_its_hash():

@@ -229,11 +229,11 @@ def test_single_tokens_and_directions(shipped):
         assert torch.equal(shipped.tokens_to_residual_directions(asked), column)
     batch = shipped.tokens_to_residual_directions(torch.tensor([[token, 0]]))
     assert batch.shape == (1, 2, 64)
-    with pytest.raises(TokenError, match="run from 0"):
+    with pytest.raises(TokenError, match="tokens 0 to"):
         shipped.tokens_to_residual_directions(10_000)
     with pytest.raises(TokenError, match="a batch of 2"):
         shipped.to_str_tokens(torch.zeros(2, 2, dtype=torch.long))
-    with pytest.raises(TokenError, match="run from 0"):
+    with pytest.raises(TokenError, match="tokens 0 to"):
         shipped.to_string([10_000])
 
 

@@ -1,1 +1,1 @@
-"""The commands of `python -m minicache`. They use the package as any user would."""
+"""The commands of `python -m minicache`. They use only what the package offers to every user."""

@@ -1,12 +1,12 @@
 """Generate the text that the shipped model is trained on: four kinds, each for one mechanism.
 
 - **Names**: `When Mary and John went to the shop , John gave a book to Mary .` The answer is the
-  name said once. This is the task of "Interpretability in the Wild" [Wang et al. 2022].
-- **Facts**: `The capital of France is Paris .` The answer has to be in the weights: the text before
-  does not have it.
+  name that comes once. This is the task of "Interpretability in the Wild" [Wang et al. 2022].
+- **Facts**: `The capital of France is Paris .` The answer must be in the weights, because it is not
+  in the text before it.
 - **Stories**: an animal, its colour and its place are mentioned again, so copying phrases helps.
-- **Repeats**: random words, and then the same again. Only induction [Olsson et al. 2022] predicts
-  those.
+- **Repeats**: random words, and then the same words again. Only induction [Olsson et al. 2022]
+  predicts the second half.
 
 All text comes from a `random.Random`, so a seed determines it.
 """
@@ -50,7 +50,7 @@ CONTENT: Final = [
 ]  # fmt: skip
 VOCABULARY: Final = ["<pad>", "<bos>", *GLUE, *CONTENT]
 
-# About one pair in eight is left out of training, in either order. Figures are measured on these.
+# About one pair of names in eight is held out of training, in both orders, to measure accuracy on.
 _PAIRS: Final = [pair for pair in permutations(NAMES, 2)]
 _HELD_OUT = {pair for pair in _PAIRS if (sum(map(NAMES.index, pair)) * 5 + 3) % 8 == 0}
 HELD_OUT_PAIRS: Final = sorted(_HELD_OUT)
@@ -58,7 +58,7 @@ TRAINED_PAIRS: Final = [pair for pair in _PAIRS if pair not in _HELD_OUT]
 
 
 def names(random: Random, pair: tuple[str, str] | None = None) -> tuple[str, str, str]:
-    """A sentence up to the name it ends with: (text, that name, the other name)."""
+    """Generate a sentence without its last name: (text, the last name, the other name)."""
     first, second = pair or random.choice(TRAINED_PAIRS)
     giver, taker = random.sample((first, second), 2)
     place, thing = random.choice(PLACES), random.choice(THINGS)
@@ -67,12 +67,12 @@ def names(random: Random, pair: tuple[str, str] | None = None) -> tuple[str, str
 
 
 def facts(random: Random) -> str:
-    """A fact, as a sentence."""
+    """Generate a sentence that states a fact."""
     return "{} {} .".format(*random.choice(FACTS))
 
 
 def stories(random: Random) -> str:
-    """A story about an animal whose colour, place and thing stay the same."""
+    """Generate a story about an animal whose colour, place and thing stay the same."""
     hero = f"{random.choice(COLOURS)} {random.choice(ANIMALS)}"
     place = f"{random.choice(COLOURS)} {random.choice(PLACES)}"
     thing = f"{random.choice(COLOURS)} {random.choice(THINGS)}"
@@ -83,18 +83,18 @@ def stories(random: Random) -> str:
         f"The {hero} could not find its {thing} .",
         f"It said I am the {hero} with the {thing} .",
     ]
-    told = sorted(random.sample(range(len(middle)), 3))
-    return " ".join([f"Once there was a {hero} .", *(middle[index] for index in told)])
+    chosen = sorted(random.sample(range(len(middle)), 3))
+    return " ".join([f"Once there was a {hero} .", *(middle[index] for index in chosen)])
 
 
 def repeats(random: Random, length: int, total: int) -> list[str]:
-    """`length` random words, said again and again until there are `total`."""
+    """Generate `length` random words, repeated until there are `total` words."""
     phrase = [random.choice(CONTENT) for _ in range(length)]
     return (phrase * (total // length + 1))[:total]
 
 
 def row(random: Random, total: int) -> list[str]:
-    """`total` words of one kind of text; four rows in nine are repeats."""
+    """Generate `total` words of one kind of text. The kind is random: 4 in 9 are repeats."""
     kind = random.choice(("names", "names", "names", "facts", "stories", *4 * ("repeats",)))
     if kind == "repeats":
         return repeats(random, random.randint(4, total // 2), total)

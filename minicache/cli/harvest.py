@@ -1,7 +1,8 @@
-"""`python -m minicache harvest`: activations over a whole data set, one row a token, in shards.
+"""Write the activations of a whole data set to files: `python -m minicache harvest`.
 
-Run the same command again after a kill: only missing shards are computed. Run it by `torchrun`, and
-each process writes its share of the shards. The bytes are the same for any number of processes.
+A shard has a row for each token. After a kill, run the same command again: only missing shards are
+computed. Under `torchrun`, each process writes its share of the shards. The bytes are the same for
+any number of processes.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ __all__ = ["run"]
 
 @contextmanager
 def _process_group() -> Iterator[tuple[int, int]]:
-    """This process's rank, and the number of processes that `torchrun` started.
+    """Join the processes that `torchrun` started. Gives this process's rank, and their number.
 
-    The processes share a barrier and no tensors, so the gloo backend serves on every machine.
+    The processes exchange no tensors, only a barrier, so the gloo backend is enough everywhere.
     """
     if not distributed.is_torchelastic_launched():
         yield 0, 1
@@ -47,7 +48,7 @@ def _wait_for_all(world: int) -> None:
     try:
         if world > 1:
             distributed.barrier()
-    except RuntimeError:  # what gloo raises when a peer is gone
+    except RuntimeError:  # gloo raises it when another process has ended
         raise MinicacheError(
             "Another process of this harvest stopped, so this one stops too. The other's message "
             "says why. Run the same command again to go on."
@@ -69,8 +70,8 @@ def run(args: argparse.Namespace) -> int:
             return 0
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         screen = Screen(stderr=True)
-        unseen = rank > 0 or not screen.is_terminal
-        with Progress(*columns, TimeRemainingColumn(), console=screen, disable=unseen) as progress:
+        no_bar = rank > 0 or not screen.is_terminal
+        with Progress(*columns, TimeRemainingColumn(), console=screen, disable=no_bar) as progress:
             task = progress.add_task("items", total=sum(shard.items for shard in shards))
             for shard in harvest(model, source, shards, plan, rank, world):
                 progress.update(task, advance=shard.items)

@@ -1,7 +1,7 @@
-"""`python -m minicache memory`: measure what autodiff keeps, exactly and by six methods.
+"""Measure the bytes that autodiff keeps, exactly and by six methods: `python -m minicache memory`.
 
-`look` measures: the exact bytes, the formula's, those of each method of `methods.py`, and what each
-mode of autodiff keeps. `show` draws the tables. Lesson 12 walks through them.
+`look` measures the exact bytes, and those by the formula, by each method of `methods.py` and under
+each mode of autodiff. `show` draws the tables. Lesson 12 walks through them.
 """
 
 from __future__ import annotations
@@ -27,11 +27,16 @@ __all__ = ["look", "run", "show"]
 
 
 def look(model: HookedTransformer, batch: int, pos: int) -> dict[str, Any]:
-    """Everything that the table shows, as plain data."""
+    """Measure everything that `show` draws, and return it as plain data.
+
+    Args:
+        batch: How many items to run at once.
+        pos: How many tokens each item has.
+    """
     tokens = torch.arange(batch * pos, device=model.device).reshape(batch, pos) % model.cfg.d_vocab
     dtype = model.W_E.dtype
     methods = []
-    for method in METHODS:  # first, because some read how much the process grows
+    for method in METHODS:  # before all else, because some measure how much the process grows
         row = {"number": method.number, "method": method.name, "good_for": method.good_for}
         try:
             methods.append({**row, "says": method.run(model, tokens), "why_not": None})
@@ -85,8 +90,8 @@ def show(findings: dict[str, Any], console: Console) -> None:
         if row["says"] is None:
             table.add_row(name, "-", "", f"not run: {row['why_not']}")
         else:
-            error = f"{(row['says'] - exact) / exact:+.1%}"
-            table.add_row(name, _mb(row["says"]), error, row["good_for"])
+            relative_error = f"{(row['says'] - exact) / exact:+.1%}"
+            table.add_row(name, _mb(row["says"]), relative_error, row["good_for"])
     console.print()
     console.print(table, highlight=False)
     modes = Table("mode", "retained", "peak", "time", box=None)
@@ -106,11 +111,11 @@ def run(args: argparse.Namespace) -> int:
     """The command `memory`."""
     model = load_model(args)
     pos = model.cfg.n_ctx if args.pos is None else args.pos
-    needed = predict_saved_bytes(model.cfg, args.batch, pos)  # raises for a wrong size
-    if needed > _memory_of(model.device):
+    needed = predict_saved_bytes(model.cfg, args.batch, pos)  # also checks batch and pos
+    if needed > _read_total_memory(model.device):
         raise ConfigError(
             f"--batch {args.batch} --pos {pos}: autodiff would keep {needed / 1e9:,.1f} GB, more "
-            f"than this machine has. Give a smaller batch."
+            f"than this machine has. Give a smaller --batch."
         )
     if args.cuda_report:
         tokens = torch.zeros(args.batch, pos, dtype=torch.long, device=model.device)
@@ -130,8 +135,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _memory_of(device: torch.device) -> int:
-    """The bytes that a device has in all."""
+def _read_total_memory(device: torch.device) -> int:
+    """Return all the bytes of a device's memory, used or free."""
     if device.type == "cuda":  # pragma: no cover  # tests/test_cuda.py, where there is a GPU
         return torch.cuda.mem_get_info(device)[1]
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

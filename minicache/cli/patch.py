@@ -1,7 +1,7 @@
-"""`python -m minicache patch CLEAN CORRUPTED`: find the activations that make two prompts differ.
+"""Patch one prompt's activations into another's run: `python -m minicache patch CLEAN CORRUPTED`.
 
 Each activation of the clean run is put into the corrupted run in turn. The logit difference of the
-two answers then says how much of the clean run is restored: from 0 % to 100 %.
+two answers then says how much it restores: 0 % is the corrupted run, and 100 % the clean one.
 """
 
 from __future__ import annotations
@@ -34,59 +34,64 @@ def look(
     versus: str | None = None,
     progress: bool = False,
 ) -> dict[str, Any]:
-    """The sweeps of the stream and of the heads, as plain data.
+    """Patch the stream and the heads' outputs, and return the effects as plain data.
 
     Args:
         answer: The clean prompt's next word; None takes the likeliest.
-        versus: The corrupted prompt's; None takes the likeliest.
+        versus: The corrupted prompt's next word; None takes the likeliest.
+        progress: Show a progress bar.
 
     Raises:
-        ConfigError: the prompts differ in length, or nothing in the difference.
-        TokenError: a prompt or a word is not for this model.
+        ConfigError: the prompts differ in length, or both runs have the same logit difference.
+        TokenError: the model cannot read a prompt or a word.
     """
-    tokens, other = model.to_tokens(clean), model.to_tokens(corrupted)
-    if tokens.shape != other.shape:
+    clean_tokens, corrupted_tokens = model.to_tokens(clean), model.to_tokens(corrupted)
+    if clean_tokens.shape != corrupted_tokens.shape:
         raise ConfigError(
-            f"The prompts have {tokens.shape[1]} and {other.shape[1]} tokens. Give two of the same "
-            f"length, because each position is patched with the same position of the other run."
+            f"The prompts have {clean_tokens.shape[1]} and {corrupted_tokens.shape[1]} tokens. "
+            f"Give two of the same length, because each position is patched with the same position "
+            f"of the other run."
         )
     with torch.no_grad():
-        logits, cache = model.run_with_cache(tokens)
-        other_logits = model(other)
+        clean_logits, cache = model.run_with_cache(clean_tokens)
+        corrupted_logits = model(corrupted_tokens)
     words = [
-        str(model.to_string(run[0, -1:].argmax(-1))) if word is None else word
-        for word, run in ((answer, logits), (versus, other_logits))
+        str(model.to_string(logits[0, -1:].argmax(-1))) if word is None else word
+        for word, logits in ((answer, clean_logits), (versus, corrupted_logits))
     ]
     good, bad = (model.to_single_token(word) for word in words)
 
     def difference(logits: Tensor) -> Tensor:
         return logits[0, -1, good] - logits[0, -1, bad]
 
-    top, low = (float(difference(run)) for run in (logits, other_logits))
-    if abs(top - low) < 1e-6:
+    clean_value, corrupted_value = map(float, map(difference, (clean_logits, corrupted_logits)))
+    if abs(clean_value - corrupted_value) < 1e-6:
         raise ConfigError(
             f"Both prompts give the same logit difference of {words[0]!r} and {words[1]!r}, "
-            f"{top:.3f}, so nothing can be restored. Give --answer and --versus."
+            f"{clean_value:.3f}, so nothing can be restored. Give other words with --answer and "
+            f"--versus."
         )
 
-    def restored(values: Tensor) -> list[list[float]]:
-        return ((values - low) / (top - low)).tolist()
+    def normalize(values: Tensor) -> list[list[float]]:
+        return ((values - corrupted_value) / (clean_value - corrupted_value)).tolist()
 
-    asked = (model, other, cache, difference)
+    arguments = (model, corrupted_tokens, cache, difference)
     return {
         "clean": model.to_str_tokens(clean),
         "corrupted": model.to_str_tokens(corrupted),
         "answer": words[0],
         "versus": words[1],
-        "clean_difference": top,
-        "corrupted_difference": low,
-        "stream": restored(patching.get_act_patch_resid_pre(*asked, progress=progress)),
-        "heads": restored(patching.get_act_patch_attn_head_out_all_pos(*asked, progress=progress)),
+        "clean_difference": clean_value,
+        "corrupted_difference": corrupted_value,
+        "stream": normalize(patching.get_act_patch_resid_pre(*arguments, progress=progress)),
+        "heads": normalize(
+            patching.get_act_patch_attn_head_out_all_pos(*arguments, progress=progress)
+        ),
     }
 
 
 def show(findings: dict[str, Any], console: Console) -> None:
-    """Draw the findings. Fits 80 columns, and needs neither colour nor a terminal."""
+    """Draw the findings in 80 columns. Neither colour nor a terminal is needed."""
     answer, versus = findings["answer"], findings["versus"]
     words = [
         clean if clean == corrupted else f"{clean}|{corrupted}"
@@ -113,8 +118,8 @@ def show(findings: dict[str, Any], console: Console) -> None:
     code(
         console,
         "from minicache import patching",
-        f"_, cache = model.run_with_cache({_text(findings['clean'])!r})",
-        f"corrupted = model.to_tokens({_text(findings['corrupted'])!r})",
+        f"_, cache = model.run_with_cache({_join_without_bos(findings['clean'])!r})",
+        f"corrupted = model.to_tokens({_join_without_bos(findings['corrupted'])!r})",
         f"good, bad = map(model.to_single_token, {(answer, versus)!r})",
         "metric = lambda logits: logits[0, -1, good] - logits[0, -1, bad]",
         "patching.get_act_patch_resid_pre(model, corrupted, cache, metric)",
@@ -138,7 +143,7 @@ def _print_ranked(console: Console, values: dict[str, float]) -> None:
     console.print(rows)
 
 
-def _text(words: list[str]) -> str:
+def _join_without_bos(words: list[str]) -> str:
     return " ".join(words[1:])
 
 

@@ -1,7 +1,7 @@
-"""`python -m minicache`: take a model's run on one prompt apart, in six short steps.
+"""Take a model's run on one prompt apart, in six short steps: `python -m minicache`.
 
 `look` runs the model and returns findings as plain data, which `--json` prints. `show` draws them
-in a terminal. Each step ends with the Python that computes it.
+in a terminal. Each step ends with the Python code that computes it.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ PHRASE: Final = "Tokyo fox blue cake Anna"
 def look(
     model: HookedTransformer, prompt: str, answer: str | None = None, versus: str | None = None
 ) -> dict[str, Any]:
-    """Everything that the tour shows, as plain data.
+    """Compute everything that the tour shows, as plain data.
 
     Args:
-        answer: The word whose logit is explained. None takes the likeliest one.
-        versus: Explain the difference of the answer's logit and this word's.
+        answer: The word whose logit is explained. None takes the likeliest next word.
+        versus: Explain the answer's logit less this word's. None explains the answer's alone.
 
     Raises:
-        TokenError: the prompt, or a word, is not for this model.
+        TokenError: the model cannot read the prompt or a word.
     """
     bos = _has_bos(model)
     logits, cache = model.run_with_cache(prompt, prepend_bos=bos)
@@ -53,7 +53,7 @@ def look(
     constant = cache.logit_constant(ids[0], wrong, pos_slice=-1)[0]
     heads, head_labels = cache.head_logit_attrs(ids[0], wrong, pos_slice=-1, return_labels=True)
     final = logits[0, -1]
-    said = final[ids[0]] - (final[wrong] if wrong is not None else 0)
+    logit = final[ids[0]] - (final[wrong] if wrong is not None else 0)
     total = shares.sum() + constant
     return {
         "prompt": prompt,
@@ -66,13 +66,13 @@ def look(
             {"word": str(model.to_string([token])), "probability": float(probability)}
             for probability, token in zip(*map(torch.Tensor.tolist, likeliest), strict=True)
         ],
-        "components": _rows(labels, shares),
+        "components": _make_rows(labels, shares),
         "constant": float(constant),
         "sum": float(total),
-        "logit": float(said),
-        "difference": float((total - said).abs()),
-        "heads": _rows(head_labels, heads[:, 0]),
-        "induction": _induction(model),
+        "logit": float(logit),
+        "difference": float((total - logit).abs()),
+        "heads": _make_rows(head_labels, heads[:, 0]),
+        "induction": _find_induction_head(model),
         "autodiff": {
             "pos": logits.shape[1],
             "bytes": predict_saved_bytes(model.cfg, 1, logits.shape[1], logits.dtype),
@@ -84,25 +84,25 @@ def look(
 
 
 def _has_bos(model: HookedTransformer) -> bool:
-    """Whether texts can begin with a BOS token: not every tokenizer has one."""
+    """Return whether texts can begin with a BOS token: not every tokenizer has one."""
     return model.tokenizer is None or model.tokenizer.bos_token_id is not None
 
 
-def _rows(labels: Sequence[str], values: torch.Tensor) -> list[dict[str, Any]]:
+def _make_rows(labels: Sequence[str], values: torch.Tensor) -> list[dict[str, Any]]:
     pairs = zip(labels, values.tolist(), strict=True)
     return [{"name": label, "share": share} for label, share in pairs]
 
 
-def _induction(model: HookedTransformer) -> dict[str, Any]:
-    """The head with the highest induction score, and its pattern on a phrase said twice."""
+def _find_induction_head(model: HookedTransformer) -> dict[str, Any]:
+    """Find the head with the highest induction score, on a phrase that is repeated once."""
     bos = _has_bos(model)
     try:
         phrase = model.to_tokens(PHRASE, prepend_bos=False)[0].tolist()
-    except TokenError:  # another model's vocabulary
+    except TokenError:  # this model's vocabulary does not have the words
         phrase = []
-    room = (model.cfg.n_ctx - bos) // 2
-    if not len(set(phrase)) == len(phrase) <= room or not phrase:  # any distinct tokens serve
-        phrase = list(range(min(5, model.cfg.d_vocab - 1, room)))
+    longest = (model.cfg.n_ctx - bos) // 2
+    if not len(set(phrase)) == len(phrase) <= longest or not phrase:  # any distinct tokens will do
+        phrase = list(range(min(5, model.cfg.d_vocab - 1, longest)))
     tokens = (model.to_tokens("")[0].tolist() if bos else []) + phrase * 2
     _, cache = model.run_with_cache(torch.tensor([tokens], device=model.device))
     scores = induction_score(cache, period=len(phrase), prepend_bos=bos)
@@ -119,11 +119,10 @@ def _induction(model: HookedTransformer) -> dict[str, Any]:
 
 
 def show(findings: dict[str, Any], console: Console) -> None:
-    """Draw the findings. Fits 80 columns, and needs neither colour nor a terminal."""
+    """Draw the findings in 80 columns. Neither colour nor a terminal is needed."""
     prompt, answer, versus = (findings[key] for key in ("prompt", "answer", "versus"))
-    asked = f"{answer!r}" + (f", {versus!r}" if versus else "")
-    what = _name_target(findings)
-    start = "" if findings["bos"] else ", prepend_bos=False"
+    words = f"{answer!r}" + (f", {versus!r}" if versus else "")
+    no_bos = "" if findings["bos"] else ", prepend_bos=False"
 
     heading(console, "1", "The tokens")
     console.print(Text(" ".join(findings["tokens"])))
@@ -132,7 +131,7 @@ def show(findings: dict[str, Any], console: Console) -> None:
         console,
         "import minicache",
         "model = minicache.HookedTransformer.from_pretrained()",
-        f"logits, cache = model.run_with_cache({prompt!r}{start})",
+        f"logits, cache = model.run_with_cache({prompt!r}{no_bos})",
     )
 
     heading(console, "2", "The five likeliest next words")
@@ -142,8 +141,9 @@ def show(findings: dict[str, Any], console: Console) -> None:
     console.print(rows)
     code(console, "logits[0, -1].softmax(-1).topk(5)")
 
-    heading(console, "3", f"Where the {what} comes from")
-    _shares(console, [*findings["components"], {"name": "constant", "share": findings["constant"]}])
+    heading(console, "3", f"Where the {_name_target(findings)} comes from")
+    constant = {"name": "constant", "share": findings["constant"]}
+    _print_shares(console, [*findings["components"], constant])
     console.print(
         f"sum {findings['sum']:.4f}   the model's own {findings['logit']:.4f}   "
         f"difference {findings['difference']:.1e}",
@@ -152,25 +152,26 @@ def show(findings: dict[str, Any], console: Console) -> None:
     code(
         console,
         "parts = cache.decompose_resid(pos_slice=-1)",
-        f"shares = cache.logit_attrs(parts, {asked}, pos_slice=-1)",
-        f"shares.sum(0) + cache.logit_constant({asked}, pos_slice=-1)",
+        f"shares = cache.logit_attrs(parts, {words}, pos_slice=-1)",
+        f"shares.sum(0) + cache.logit_constant({words}, pos_slice=-1)",
     )
 
     heading(console, "4", "The heads that add most")
     ranked = sorted(findings["heads"], key=lambda row: -abs(row["share"]))
-    _shares(console, ranked[:5])
-    code(console, f"cache.head_logit_attrs({asked}, pos_slice=-1, return_labels=True)")
+    _print_shares(console, ranked[:5])
+    code(console, f"cache.head_logit_attrs({words}, pos_slice=-1, return_labels=True)")
 
-    found = findings["induction"]
-    heading(console, "5", f"An induction head, {found['head']}, on a phrase said twice")
+    induction = findings["induction"]
+    heading(console, "5", f"An induction head, {induction['head']}, on a phrase said twice")
     console.print("Each row is a word: it attends to the word that followed it the first time.")
-    _grid(console, found["words"], found["pattern"])
-    console.print(f"induction score {found['score']:.2f} (1 is all its attention)", style="bold")
-    phrase = " ".join(found["words"][findings["bos"] :])
+    _print_pattern(console, induction["words"], induction["pattern"])
+    score = f"induction score {induction['score']:.2f} (1 is all its attention)"
+    console.print(score, style="bold")
+    phrase = " ".join(induction["words"][findings["bos"] :])
     code(
         console,
-        f"_, again = model.run_with_cache({phrase!r}{start})",
-        f"again['pattern', {found['layer']}][0, {found['index']}]",
+        f"_, again = model.run_with_cache({phrase!r}{no_bos})",
+        f"again['pattern', {induction['layer']}][0, {induction['index']}]",
     )
 
     cost = findings["autodiff"]
@@ -187,15 +188,15 @@ def _name_target(findings: dict[str, Any]) -> str:
     return f"logit of {findings['answer']!r}{less}"
 
 
-def _shares(console: Console, rows: list[dict[str, Any]]) -> None:
+def _print_shares(console: Console, rows: list[dict[str, Any]]) -> None:
     most = max(abs(row["share"]) for row in rows)
-    drawn = table()
+    shares = table()
     for row in rows:
-        drawn.add_row(row["name"], f"{row['share']:+.3f}", bar(row["share"], most))
-    console.print(drawn)
+        shares.add_row(row["name"], f"{row['share']:+.3f}", bar(row["share"], most))
+    console.print(shares)
 
 
-def _grid(console: Console, words: list[str], pattern: list[list[float]]) -> None:
+def _print_pattern(console: Console, words: list[str], pattern: list[list[float]]) -> None:
     margin = max(map(len, words))
     for word, row in zip(words, pattern, strict=True):
         cells = "".join(2 * SHADES[min(4, int(5 * weight))] for weight in row[: 30 - margin // 2])

@@ -1,8 +1,8 @@
-"""`python -m minicache train`: train the model that ships with the package, from a seed.
+"""Train the model that ships with the package, from a seed: `python -m minicache train`.
 
-It takes minutes on two cores. It writes a folder that `HookedTransformer.from_pretrained` reads.
-Figures are beside the weights: `card.json`, `CARD.md` with the same in words, and `history.json`
-with the loss during training. All figures come from seeds that training never used.
+It takes minutes on two cores, and writes a folder that `HookedTransformer.from_pretrained` reads.
+The folder also has `card.json` with measurements, `CARD.md` with the same in words, and
+`history.json` with the loss during training. The measurements use seeds that training did not use.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ __all__ = ["evaluate", "head_scores", "make_untrained", "run", "train"]
 
 N_CTX: Final = 48
 BATCH: Final = 32
-REPEAT: Final = 20  # words in a phrase of the repeated-words test
+REPEAT: Final = 20  # words that are repeated, in the repeated-words test
 EVAL_SEED: Final = 1_000_000
 
 
 def config(n_layers: int, seed: int) -> HookedTransformerConfig:
-    """The shipped shape: GPT-2's, small."""
+    """Make the configuration of the shipped model, with this many layers."""
     return HookedTransformerConfig(
         n_layers=n_layers,
         d_model=64,
@@ -49,17 +49,20 @@ def config(n_layers: int, seed: int) -> HookedTransformerConfig:
 
 
 def make_untrained(n_layers: int, seed: int) -> HookedTransformer:
-    """A model of the shipped shape with its first weights."""
+    """Make a model of the shipped model's sizes, with its initial weights."""
     return HookedTransformer(config(n_layers, seed), WordTokenizer(corpus.VOCABULARY))
 
 
 def train(
     model: HookedTransformer, seed: int, steps: int, checkpoints: int = 80
 ) -> Iterator[dict[str, float]]:
-    """Train a model, in place, on the corpus of this seed.
+    """Train a model in place, on text that `corpus` generates from this seed.
+
+    Args:
+        checkpoints: How many rows of history to yield, about.
 
     Yields:
-        A row of its history, every so many steps: the step, the loss, and how far induction is.
+        Rows of the training's history: the step, the loss, and measurements of induction.
     """
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, betas=(0.9, 0.98), weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -82,11 +85,12 @@ def train(
 
 @torch.no_grad()
 def evaluate(model: HookedTransformer, seed: int = EVAL_SEED, items: int = 200) -> dict[str, float]:
-    """What the model can do, on text that training did not hold.
+    """Measure what the model can do, on text that was not in its training.
 
     Returns:
-        Shares right (0 to 1) of repeated random words, names in pairs never met, and facts; the
-        mean difference of the two names' logits; the loss in nats on fresh rows.
+        The accuracies (0 to 1) on repeated random words, on names in held-out pairs, and on facts
+        (which were in training); the mean difference of the two names' logits; and the loss, in
+        nats, on new rows.
     """
     random = Random(seed)
     sentences = [corpus.names(random, random.choice(corpus.HELD_OUT_PAIRS)) for _ in range(items)]
@@ -94,7 +98,7 @@ def evaluate(model: HookedTransformer, seed: int = EVAL_SEED, items: int = 200) 
     giver = torch.tensor([model.to_single_token(name) for _, _, name in sentences])
     final = model([text for text, _, _ in sentences])[:, -1]
     difference = (final.gather(1, taker[:, None]) - final.gather(1, giver[:, None]))[:, 0]
-    facts_right = [
+    facts_correct = [
         model.to_string([int(model(prompt)[0, -1].argmax())]) == answer
         for prompt, answer in corpus.FACTS
     ]
@@ -103,7 +107,7 @@ def evaluate(model: HookedTransformer, seed: int = EVAL_SEED, items: int = 200) 
         "repeated_words": _repeat_accuracy(model, _repeated_tokens(model, seed, items)),
         "held_out_names": float((final.argmax(-1) == taker).float().mean()),
         "name_logit_difference": float(difference.mean()),
-        "facts": sum(facts_right) / len(facts_right),
+        "facts": sum(facts_correct) / len(facts_correct),
         "loss": float(model(_tokens(model, rows), return_type="loss")),
     }
 
@@ -112,11 +116,11 @@ def evaluate(model: HookedTransformer, seed: int = EVAL_SEED, items: int = 200) 
 def head_scores(
     model: HookedTransformer, seed: int = EVAL_SEED, items: int = 100
 ) -> list[dict[str, Any]]:
-    """For each head: two attention scores, and how well the model repeats words without it.
+    """Measure two attention scores of each head, and the model's accuracy without the head.
 
     `previous_token` is the mean attention to the token before. `induction` is the mean attention,
     in the second half of repeated random words, to the token after the same word's last occurrence.
-    `repeated_words_without` is the share of repeated words right with the head's z set to its mean.
+    `repeated_words_without` is the accuracy on repeated words with the head's z set to its mean.
     """
     tokens = _repeated_tokens(model, seed, items)
     _, cache = model.run_with_cache(tokens)
@@ -140,9 +144,9 @@ def head_scores(
 def without_heads(
     model: HookedTransformer, heads: Sequence[str], seed: int = EVAL_SEED, items: int = 100
 ) -> float:
-    """The share of repeated words right with the z of all these heads (`L1H0`) set to its mean."""
-    split = (head.removeprefix("L").split("H") for head in heads)
-    pairs = [(int(layer), int(head)) for layer, head in split]
+    """Measure the accuracy on repeated words with the z of these heads (`L1H0`) set to its mean."""
+    numbers = (head.removeprefix("L").split("H") for head in heads)
+    pairs = [(int(layer), int(head)) for layer, head in numbers]
     return _repeat_accuracy(model, _repeated_tokens(model, seed, items), pairs)
 
 
@@ -158,10 +162,10 @@ def _repeated_tokens(model: HookedTransformer, seed: int, items: int) -> Tensor:
 def _repeat_accuracy(
     model: HookedTransformer, tokens: Tensor, without: Sequence[tuple[int, int]] = ()
 ) -> float:
-    """The share of next words predicted right in the second half of repeated words.
+    """Measure the accuracy of next-word predictions in the second half of repeated words.
 
     Args:
-        without: Heads as (layer, head). Their z is replaced by its mean.
+        without: Heads as (layer, head), whose z is replaced by its mean over batch and positions.
     """
 
     def ablate(z: Tensor, hook: HookPoint) -> Tensor:
@@ -198,7 +202,7 @@ def _warmup_cosine(step: int, steps: int) -> float:
 
 
 def card_text(card: dict[str, Any]) -> str:
-    """The model card, in words, from its figures."""
+    """Write the model card's text, given its measurements."""
     figures, made = card["figures"], card["made"]
     heads = "\n".join(
         "| {head} | {previous_token:.2f} | {induction:.2f} | {repeated_words_without:.1%} |".format(

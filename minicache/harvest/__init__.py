@@ -1,1 +1,1 @@
-"""Collect activations over a whole data set: read its texts, run the model, write files."""
+"""Collect activations over a whole data set: read its texts, run the model, write shards."""

@@ -1,7 +1,7 @@
-"""Plan a harvest: all that decides the bytes of its files, except the texts.
+"""Plan a harvest: the model, the activations and the settings that decide its files' bytes.
 
-Two harvests with one plan over the same texts write the same bytes, so a plan is what a resumed
-harvest is compared with.
+Two harvests with the same plan over the same texts write the same bytes. So a harvest may be
+resumed in a folder if its plan equals the plan of the shards there.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ DTYPES: Final = ("float32", "float64", "bfloat16", "float16")
 
 @dataclass(frozen=True)
 class Plan:
-    """All that decides the bytes of a shard, except its texts.
+    """Everything that decides the bytes of a shard, except its texts.
 
     Attributes:
-        model: A hash of its configuration and weights.
-        tokenizer: A hash of what turns the texts into tokens.
+        model: A hash of the model's configuration and weights.
+        tokenizer: A hash of the tokenizer's rules.
         names: The activations, by full name, in the model's order.
-        pos: The most tokens of an item; the rest of a longer one is cut off.
-        batch: Items run at once. The last bits of the results depend on it.
-        items_per_shard: Items whose activations are in memory at once. If the process is killed,
-            these are computed again.
-        dtype: Of the activations in the files.
+        pos: The most tokens of an item. Longer items are cut off there.
+        batch: How many items are run at once. The last bits of the results depend on it.
+        items_per_shard: How many items a shard has. Their activations are in memory at once, and
+            are computed again if the process is killed.
+        dtype: The dtype of the activations in the files.
     """
 
     model: str
@@ -59,29 +59,30 @@ class Plan:
         items_per_shard: int = 256,
         dtype: str = "float32",
     ) -> Plan:
-        """A plan for this model, checked.
+        """Make a plan for this model, and check it.
 
         Args:
             names: As in `cache[name]`, or patterns such as `blocks.*.hook_resid_post`.
-            pos: None means the model's whole context.
+            pos: The most tokens of an item. None means n_ctx.
 
         Raises:
-            UnknownActivationError: no activation has this name, or fits this pattern.
+            UnknownActivationError: no activation has this name or matches this pattern.
             ConfigError: a number is out of its range, or the dtype is not one of `DTYPES`.
         """
-        most = model.cfg.n_ctx
-        pos = most if pos is None else pos
-        for what, value in {"batch": batch, "items_per_shard": items_per_shard, "pos": pos}.items():
-            if value < 1 or (what == "pos" and value > most):
-                raise ConfigError(f"{what}={value}: give 1 or more; the model's n_ctx is {most}.")
+        n_ctx = model.cfg.n_ctx
+        pos = n_ctx if pos is None else pos
+        for name, value in {"batch": batch, "items_per_shard": items_per_shard}.items():
+            if value < 1:
+                raise ConfigError(f"{name}={value}: give 1 or more.")
+        if not 1 <= pos <= n_ctx:
+            raise ConfigError(f"pos={pos}: give 1 to {n_ctx}, the model's n_ctx.")
         if dtype not in DTYPES:
-            raise ConfigError(f"dtype={dtype!r}: give {', '.join(DTYPES)}.")
-        picked = {found for name in names for found in _match_names(model, name)}
-        in_order = tuple(name for name in model.hook_dict if name in picked)
+            raise ConfigError(f"dtype={dtype!r}: give one of {', '.join(DTYPES)}.")
+        matches = {match for name in names for match in _match_names(model, name)}
         return cls(
             _hash_model(model),
             _hash_tokenizer(model.tokenizer, model.cfg.d_vocab),
-            in_order,
+            tuple(name for name in model.hook_dict if name in matches),
             pos,
             batch,
             items_per_shard,
@@ -89,14 +90,14 @@ class Plan:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """The plan as JSON stores it: with lists for tuples."""
+        """Return the plan as a dictionary for JSON: tuples become lists."""
         return {**asdict(self), "names": list(self.names)}
 
 
 def row_shape(cfg: HookedTransformerConfig, name: str, pos: int) -> tuple[int, ...]:
-    """The shape of one token's row of an activation.
+    """Return the shape of one token's row of an activation.
 
-    In a pattern or its scores, a row is one query's, with `pos` keys.
+    For attention patterns and scores, a row is a query's, with `pos` keys.
     """
     sizes = {"key": pos, "1": 1, **vars(cfg), "head": cfg.n_heads}
     return tuple(sizes[axis] for axis in axes_of(name) if axis not in ("pos", "query"))
@@ -105,9 +106,9 @@ def row_shape(cfg: HookedTransformerConfig, name: str, pos: int) -> tuple[int, .
 def bytes_a_token(
     cfg: HookedTransformerConfig, names: tuple[str, ...], pos: int, dtype: str = "float32"
 ) -> int:
-    """The bytes that one token takes on the disk: the numbers in its rows, times their size.
+    """Compute the bytes of one token's activations on the disk.
 
-    The tokens and offsets beside them take 8 bytes a token, and 8 an item.
+    A shard also has 8 bytes for each token's id, and 8 for each item's offset.
     """
     numbers = sum(math.prod(row_shape(cfg, name, pos)) for name in names)
     size: int = getattr(torch, dtype).itemsize
@@ -116,8 +117,8 @@ def bytes_a_token(
 
 def _match_names(model: HookedTransformer, name: str) -> list[str]:
     pattern = name if set(name) & set("*?[") else get_act_name(name)
-    if found := fnmatch.filter(model.hook_dict, pattern):
-        return found
+    if matches := fnmatch.filter(model.hook_dict, pattern):
+        return matches
     hint = nearest(pattern, model.hook_dict)
     raise UnknownActivationError(f"This model has no activation {pattern!r}.{hint}")
 
@@ -137,5 +138,5 @@ def _hash_tokenizer(tokenizer: Tokenizer | None, d_vocab: int) -> str:
         rules = tokenizer.tokenizer.to_str()  # the whole tokenizer.json
     else:
         rules = json.dumps([tokenizer.decode([token]) for token in range(d_vocab)])
-    what = f"{type(tokenizer).__name__} {tokenizer.bos_token_id} {rules}"
-    return hashlib.sha256(what.encode()).hexdigest()
+    description = f"{type(tokenizer).__name__} {tokenizer.bos_token_id} {rules}"
+    return hashlib.sha256(description.encode()).hexdigest()

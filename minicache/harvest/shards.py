@@ -1,9 +1,9 @@
-"""Write a harvest's shards, each whole or not at all, into a folder that is one harvest's.
+"""Write a harvest's shards, each whole or not at all, into a folder of their own.
 
 A shard is a file of consecutive items. It is written under another name, and renamed when it is
-complete. Its header says which plan and which texts it comes from, and has a checksum of its bytes.
-Before the first shard, a file claims the folder for one plan and one data set. So the folder alone
-shows what is left to do. Lesson 17 shows it.
+complete. Its header has the plan, a hash of the texts, and a checksum of the file's bytes. Before
+the first shard, a claim is written: a file that says which plan and which texts the folder is for.
+So the folder alone shows which shards are left to write. Lesson 17 shows it.
 """
 
 from __future__ import annotations
@@ -27,21 +27,28 @@ from minicache.errors import ConfigError, DataError, logger, shown
 from minicache.harvest.plan import Plan, row_shape
 from minicache.model.config import HookedTransformerConfig
 
-__all__ = ["Shard", "claim", "hash_texts", "is_there", "survey", "write", "write_index"]
+__all__ = ["Shard", "claim", "hash_texts", "is_complete", "survey", "write", "write_index"]
 
 CLAIM, INDEX = "minicache-harvest.json", "index.json"
-OURS: Final = re.compile(rf"shard-\d{{6,}}\.safetensors|{re.escape(INDEX)}|{re.escape(CLAIM)}")
-PART: Final = re.compile(rf"({OURS.pattern})\.[a-z0-9_]{{8}}\.part")
+HARVEST_FILE: Final = re.compile(
+    rf"shard-\d{{6,}}\.safetensors|{re.escape(INDEX)}|{re.escape(CLAIM)}"
+)
+LEFTOVER: Final = re.compile(rf"({HARVEST_FILE.pattern})\.[a-z0-9_]{{8}}\.part")
 BLANK: Final = "0" * 64
-CHECKSUM: Final = re.compile(
-    rb'\\"sha256\\": \\"([0-9a-f]{64})\\"'
-)  # inside a header, quotes escaped
+"""Stands in a header in place of the checksum, while the checksum is computed."""
+CHECKSUM: Final = re.compile(rb'\\"sha256\\": \\"([0-9a-f]{64})\\"')  # a header escapes quotes
 Source = Callable[[], Iterator[str]]
-"""A function that starts reading the texts from the beginning each time it is called."""
+"""A function that starts reading the texts from the beginning, each time it is called."""
 
 
 class Shard(NamedTuple):
-    """Consecutive items: their file, their place in the data set, and a hash of their texts."""
+    """Consecutive items of a data set, and the file for their activations.
+
+    Attributes:
+        first_item: The number of the first item in the data set, from 0.
+        items: How many items it has.
+        texts: A hash of their texts.
+    """
 
     file: Path
     first_item: int
@@ -50,7 +57,7 @@ class Shard(NamedTuple):
 
 
 def survey(source: Source, folder: Path, items_per_shard: int) -> list[Shard]:
-    """Plan the shards of these texts, in one pass over them. Nothing is written.
+    """Divide the texts into shards, in one pass over them. Nothing is written.
 
     Raises:
         DataError: there are no texts.
@@ -67,7 +74,7 @@ def survey(source: Source, folder: Path, items_per_shard: int) -> list[Shard]:
 
 
 def hash_texts(texts: Iterable[str]) -> str:
-    """A hash of texts. Where each text ends counts too."""
+    """Hash a sequence of texts. The hash depends on where each text ends, too."""
     digest = hashlib.sha256()
     for text in texts:
         encoded = text.encode()
@@ -76,13 +83,14 @@ def hash_texts(texts: Iterable[str]) -> str:
 
 
 def claim(shards: list[Shard], plan: Plan) -> None:
-    """Claim a folder for this harvest before anything else is written, or check an older claim.
+    """Write the claim of this harvest into its folder, or check the claim that is there.
 
-    When several processes start at once, one writes the claim, and the others check it.
+    When several processes start at once, one writes the claim, and the others check it. A damaged
+    claim is written again, if no shard in the folder is another harvest's.
 
     Raises:
-        ConfigError: the folder is a harvest's with another plan.
-        DataError: it is a harvest's over other texts, or has files of these names from elsewhere.
+        ConfigError: the folder is another plan's.
+        DataError: the folder is that of other texts, or has shards and no claim.
     """
     folder = shards[0].file.parent
     folder.mkdir(parents=True, exist_ok=True)
@@ -90,13 +98,13 @@ def claim(shards: list[Shard], plan: Plan) -> None:
     content = json.dumps({**ours, "sha256": _hash_json(ours)}, indent=1) + "\n"
     file = folder / CLAIM
     if not file.exists():
-        unclaimed = [name for name in sorted(os.listdir(folder)) if OURS.fullmatch(name)]
+        unclaimed = [name for name in sorted(os.listdir(folder)) if HARVEST_FILE.fullmatch(name)]
         if unclaimed and unclaimed != [CLAIM]:
             raise DataError(
                 f"'{folder}' has a file {unclaimed[0]!r}, and no {CLAIM} that says which harvest "
-                f"wrote it. It is left as it is. Give another folder."
+                f"wrote it. Nothing was changed. Give another folder."
             )
-        with _beside(file) as part:
+        with _temporary_path(file) as part:
             part.write_text(content, encoding="utf-8")
             try:
                 os.link(part, file)  # unlike a rename, it never replaces a file
@@ -113,27 +121,29 @@ def claim(shards: list[Shard], plan: Plan) -> None:
                 f"'{folder}' holds a harvest that was made from other texts: the data set has "
                 f"changed. Give another folder."
             )
-    for shard in shards:  # the claim is damaged; a whole shard raises if it is another harvest's
-        is_there(shard, plan)
+    for shard in shards:  # the claim is damaged: raise if a shard is another harvest's
+        is_complete(shard, plan)
     logger.warning("'%s' is damaged, and is written again.", file)
-    _put(file, content)
+    _write_text(file, content)
 
 
-def is_there(shard: Shard, plan: Plan) -> bool:
-    """Whether a shard has been written already, and every byte of it is as it was written.
+def is_complete(shard: Shard, plan: Plan) -> bool:
+    """Return whether a shard's file has been written, by this plan, and is undamaged.
+
+    Every byte of the file is read and compared with its checksum. A damaged file is logged.
 
     Raises:
-        ConfigError: it was written by another plan.
-        DataError: it was written from other texts.
+        ConfigError: the file was written by another plan.
+        DataError: the file was written from other texts.
     """
     if not shard.file.exists():
         return False
-    about = _about(shard.file) if _is_whole(shard.file) else None
-    if about is None:
+    metadata = _read_metadata(shard.file) if _is_whole(shard.file) else None
+    if metadata is None:
         logger.warning("'%s' is damaged, and is written again.", shard.file)
         return False
-    _compare(shard.file.parent, about["plan"], plan)
-    if about["texts"] != shard.texts:
+    _compare(shard.file.parent, metadata["plan"], plan)
+    if metadata["texts"] != shard.texts:
         raise DataError(
             f"'{shard.file}' was made from other texts: the data set has changed. "
             f"Give another folder."
@@ -142,11 +152,12 @@ def is_there(shard: Shard, plan: Plan) -> bool:
 
 
 def _compare(folder: Path, theirs: dict[str, Any], plan: Plan) -> None:
+    """Raise unless the plan of the files in a folder equals this plan."""
     for key, value in plan.as_json().items():
         if theirs.get(key) != value:
             raise ConfigError(
                 f"'{folder}' holds a harvest with {key}={shown(theirs.get(key))}, and this one has "
-                f"{shown(value)}. Give another folder, or ask for the same."
+                f"{shown(value)}. Give another folder, or the same {key}."
             )
 
 
@@ -157,15 +168,15 @@ def write(shard: Shard, plan: Plan, tensors: dict[str, Tensor], cut: int) -> Non
         cut: How many of its items were longer than the plan's `pos`.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
-    about = {"plan": plan.as_json(), "texts": shard.texts, "first_item": shard.first_item}
-    about |= {"items": shard.items, "cut": cut, "sha256": BLANK}
-    # One entry of metadata: safetensors writes several in no fixed order.
+    metadata = {"plan": plan.as_json(), "texts": shard.texts, "first_item": shard.first_item}
+    metadata |= {"items": shard.items, "cut": cut, "sha256": BLANK}
+    # A single entry, because safetensors writes several in no fixed order.
     with _replacing(shard.file) as part:
         try:
-            save_file(tensors, part, {"minicache": json.dumps(about)})
-        except Exception as error:  # the package's own, that of a full disk among them
+            save_file(tensors, part, {"minicache": json.dumps(metadata)})
+        except Exception as error:  # a class of safetensors' own, if the disk is full for example
             raise OSError(f"'{shard.file}' cannot be written: {error}") from None
         _write_checksum(part)
 
@@ -173,12 +184,17 @@ def write(shard: Shard, plan: Plan, tensors: dict[str, Tensor], cut: int) -> Non
 def write_index(shards: list[Shard], plan: Plan, cfg: HookedTransformerConfig) -> dict[str, Any]:
     """Write `index.json` from the shards' headers, and remove what killed processes left.
 
+    Returns:
+        The contents of `index.json`.
+
     Raises:
         DataError: a shard is missing.
     """
     folder = shards[0].file.parent
-    abouts = {shard: _about(shard.file) if shard.file.exists() else None for shard in shards}
-    if missing := [shard.file.name for shard, about in abouts.items() if about is None]:
+    headers = {
+        shard: _read_metadata(shard.file) if shard.file.exists() else None for shard in shards
+    }
+    if missing := [shard.file.name for shard, header in headers.items() if header is None]:
         raise DataError(
             f"{len(missing)} shards are missing in '{folder}', {missing[0]} among them. Check that "
             f"all machines write to this one folder, and run the same command again."
@@ -188,61 +204,64 @@ def write_index(shards: list[Shard], plan: Plan, cfg: HookedTransformerConfig) -
             "file": shard.file.name,
             "first_item": shard.first_item,
             "items": shard.items,
-            "tokens": about["tokens"],
+            "tokens": header["tokens"],
         }
-        for shard, about in abouts.items()
-        if about
+        for shard, header in headers.items()
+        if header
     ]
     index = {
         "plan": plan.as_json(),
         "items": sum(shard.items for shard in shards),
-        "tokens": sum(about["tokens"] for about in abouts.values() if about),
-        "cut": sum(about["cut"] for about in abouts.values() if about),
+        "tokens": sum(header["tokens"] for header in headers.values() if header),
+        "cut": sum(header["cut"] for header in headers.values() if header),
         "activations": {name: list(row_shape(cfg, name, plan.pos)) for name in plan.names},
         "shards": rows,
     }
     file, content = folder / INDEX, json.dumps(index, indent=1) + "\n"
     if file.exists() and file.read_bytes() != content.encode():
         logger.warning("'%s' is damaged, and is written again.", file)
-    _put(file, content)
+    _write_text(file, content)
     _remove_leftovers(folder)
     return index
 
 
-def _about(file: Path) -> dict[str, Any] | None:
-    """A shard's metadata, and how many tokens it has. None if it cannot be read."""
+def _read_metadata(file: Path) -> dict[str, Any] | None:
+    """Read a shard's metadata, and how many tokens it has. None if the file cannot be read."""
     try:
         with safe_open(file, "pt") as shard:
-            about: dict[str, Any] = json.loads(shard.metadata()["minicache"])
-            (about["tokens"],) = shard.get_slice("tokens").get_shape()
-    except Exception:  # pragma: no cover  # damage is found by its hash before; else, anything
+            metadata: dict[str, Any] = json.loads(shard.metadata()["minicache"])
+            (metadata["tokens"],) = shard.get_slice("tokens").get_shape()
+    except (
+        Exception
+    ):  # pragma: no cover  # the checksum finds damage first; a bad file may raise any
         return None
-    return about
+    return metadata
 
 
 def _write_checksum(file: Path) -> None:
-    """Write a shard's SHA-256 into its header. It is taken while zeros are in that place."""
+    """Compute a shard's SHA-256, with zeros in its place in the header, and write it there."""
     with file.open("r+b") as opened:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
         opened.seek(0)
-        opened.seek(opened.read(_header_end(opened.read(8), file)).index(BLANK.encode()) + 8)
+        header = opened.read(_read_header_size(opened.read(8), file))
+        opened.seek(8 + header.index(BLANK.encode()))
         opened.write(digest.encode())
 
 
 def _is_whole(file: Path) -> bool:
-    """Whether a shard's SHA-256 is the one in its header."""
+    """Return whether a shard's SHA-256 is the one in its header."""
     with file.open("rb") as opened:
-        start = opened.read(8)
-        start += opened.read(_header_end(start, file))
-        found = CHECKSUM.search(start)
+        header = opened.read(8)
+        header += opened.read(_read_header_size(header, file))
+        found = CHECKSUM.search(header)
         if found is None:
             return False
-        digest = hashlib.sha256(start[: found.start(1)] + BLANK.encode() + start[found.end(1) :])
+        digest = hashlib.sha256(header[: found.start(1)] + BLANK.encode() + header[found.end(1) :])
         return hashlib.file_digest(opened, lambda: digest).hexdigest() == found[1].decode()
 
 
-def _header_end(start: bytes, file: Path) -> int:
-    return min(int.from_bytes(start, "little"), file.stat().st_size)
+def _read_header_size(first_bytes: bytes, file: Path) -> int:
+    return min(int.from_bytes(first_bytes, "little"), file.stat().st_size)
 
 
 def _hash_json(value: object) -> str:
@@ -250,6 +269,7 @@ def _hash_json(value: object) -> str:
 
 
 def _read_claim(file: Path) -> dict[str, Any] | None:
+    """Read a claim. None if it is damaged."""
     try:
         claimed: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         digest = claimed.pop("sha256")
@@ -259,8 +279,8 @@ def _read_claim(file: Path) -> dict[str, Any] | None:
 
 
 @contextmanager
-def _beside(file: Path) -> Iterator[Path]:
-    """A path of the same name in a temporary folder beside it, which is removed at the end."""
+def _temporary_path(file: Path) -> Iterator[Path]:
+    """Make a temporary folder beside a file, and give a path of the same name in it."""
     with tempfile.TemporaryDirectory(
         prefix=f"{file.name}.", suffix=".part", dir=file.parent
     ) as scratch:
@@ -269,29 +289,29 @@ def _beside(file: Path) -> Iterator[Path]:
 
 @contextmanager
 def _replacing(file: Path) -> Iterator[Path]:
-    """A path to write to. It replaces `file` once it is complete and on the disk."""
-    with _beside(file) as part:
+    """Give a path to write to. At the end, that file is flushed to the disk and replaces `file`."""
+    with _temporary_path(file) as part:
         part.touch()
         rights = part.stat().st_mode
         yield part
-        part.chmod(rights)  # safetensors leaves a file that nobody else may read
+        part.chmod(rights)  # safetensors writes a file that only its owner may read
         with part.open("rb") as written:
             os.fsync(written.fileno())
         part.replace(file)
 
 
-def _put(file: Path, content: str) -> None:
+def _write_text(file: Path, content: str) -> None:
     with _replacing(file) as part:
         part.write_text(content, encoding="utf-8")
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Remove the temporary folders of `_beside` that killed processes left."""
+    """Remove the temporary folders that killed processes left."""
     for scratch in folder.iterdir():
         is_folder = scratch.is_dir() and not scratch.is_symlink()
-        if is_folder and (named := PART.fullmatch(scratch.name)):
+        if is_folder and (match := LEFTOVER.fullmatch(scratch.name)):
             for file in scratch.iterdir():
-                if file.name == named[1] or file.name.startswith("."):  # safetensors' own
+                if file.name == match[1] or file.name.startswith("."):  # safetensors writes .name
                     file.unlink()
-            with suppress(OSError):  # it holds something else
+            with suppress(OSError):  # not empty: somebody else's file is in it
                 scratch.rmdir()

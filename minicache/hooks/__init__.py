@@ -1,4 +1,4 @@
-"""Hook points, and models that give each of theirs a name."""
+"""Hook points, and the base class of models that name their hook points."""
 
 from minicache.hooks.point import Direction, HookFunction, HookPoint
 from minicache.hooks.root import HookedRootModule, NamesFilter

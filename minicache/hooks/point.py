@@ -1,8 +1,9 @@
-"""A module that hands its input on unchanged, and calls hooks with it: `HookPoint`.
+"""A module that returns its input unchanged, and calls hooks with it: `HookPoint`.
 
-Put one behind every activation worth seeing. A function attached to it, a **hook**, sees that
-activation as the model runs, and may replace it. `root.py` gives many of them names. The idea is
-Garcon's [Anthropic 2021]; the interface is TransformerLens's. Lesson 2 walks through it.
+A model has one behind every activation that is worth seeing. A function attached to it, a **hook**,
+is called with that activation as the model runs, and may replace it. `root.py` names the hook
+points of a model. The idea is Garcon's [Anthropic 2021]; the interface is TransformerLens's.
+Lesson 2 walks through it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ Direction = Literal["fwd", "bwd"]
 HookFunction: TypeAlias = Callable[..., Tensor | None]  # called as hook(tensor, hook=hook_point)
 
 
-# The `hooks` blocks that are open here. Each thread and each asyncio task has its own.
+# The `with model.hooks(..)` blocks that this thread, or this asyncio task, is in.
 OPEN_BLOCKS: Final[ContextVar[frozenset[object]]] = ContextVar("OPEN_BLOCKS", default=frozenset())
 
 
@@ -33,9 +34,9 @@ class Attached:
     """One hook on one hook point. Compared by identity: the same function may be attached twice.
 
     Attributes:
-        block: The `hooks` block that attached it, and in which alone it acts. None: it is the
-            model's, and acts in every thread.
-        was_called: Whether a tensor or gradient has come to it.
+        block: The `with model.hooks(..)` block that attached it. It acts only on what runs inside
+            that block. None: the hook belongs to the model, and acts in every thread.
+        was_called: Whether the hook has been called.
     """
 
     user_hook: HookFunction
@@ -44,18 +45,18 @@ class Attached:
     was_called: bool = False
 
     def acts_here(self) -> bool:
-        """Whether it acts on what this thread, or this asyncio task, runs now."""
+        """Return whether the hook acts on what this thread, or this asyncio task, runs now."""
         return self.block is None or self.block in OPEN_BLOCKS.get()
 
 
 class HookPoint(nn.Module):
-    """An identity module that shows what passes through it.
+    """An identity module that calls hooks with its input, and with its input's gradient.
 
     Attributes:
-        name: Where it is in its model, as in `"blocks.0.attn.hook_q"`. `setup` sets it.
+        name: Its full name in its model: `"blocks.0.attn.hook_q"`. `setup` sets it.
         fwd_hooks: Called in this order with the activation.
         bwd_hooks: Called in this order with the gradient of the loss by the activation.
-        ctx: A dictionary for hooks to leave notes in, from one run to the next.
+        ctx: A dictionary in which hooks can keep values from one run to the next.
 
     Examples:
         >>> point = HookPoint()
@@ -72,9 +73,9 @@ class HookPoint(nn.Module):
         self.ctx: dict[str, Any] = {}
 
     def forward(self, tensor: Tensor) -> Tensor:
-        if acting := _acting(self.fwd_hooks):
-            tensor = self._call(acting, _apart(tensor), self.fwd_hooks)
-        if tensor.requires_grad and (acting := _acting(self.bwd_hooks)):
+        if acting := _find_acting(self.fwd_hooks):
+            tensor = self._call(acting, _clone_parameter(tensor), self.fwd_hooks)
+        if tensor.requires_grad and (acting := _find_acting(self.bwd_hooks)):
             # A view is a node of its own in the graph: a gradient that by-passes this hook point
             # does not go through it. No memory is copied.
             tensor = tensor.view_as(tensor)
@@ -90,16 +91,16 @@ class HookPoint(nn.Module):
         is_permanent: bool = False,
         prepend: bool = False,
     ) -> None:
-        """Attach `hook`, called as `hook(tensor, hook=self)`.
+        """Attach `hook`, to be called as `hook(tensor, hook=self)` in every thread.
 
-        If it returns a tensor, that takes the activation's place (the gradient's, for `"bwd"`). If
-        it returns None, nothing changes. It acts in every thread, until it is taken off.
+        If it returns a tensor, that tensor replaces the activation (for `"bwd"`, the gradient). If
+        it returns None, nothing changes.
 
         Args:
-            dir: `"bwd"` for the gradient of every graph that is made from now on. A forward pass
-                that is over does not know of it.
-            is_permanent: Stay on when `reset_hooks` takes the others off.
-            prepend: Run before the hooks that are there, and not after them.
+            dir: `"fwd"` for the activation, `"bwd"` for its gradient. A backward hook acts on
+                forward passes that start after it was attached.
+            is_permanent: Keep the hook when `reset_hooks` removes the others.
+            prepend: Run the hook before those that are already attached, and not after them.
 
         Raises:
             HookError: `hook` cannot be called.
@@ -108,27 +109,27 @@ class HookPoint(nn.Module):
         self.attach(hook, dir, is_permanent, prepend)
 
     def add_perma_hook(self, hook: HookFunction, dir: Direction = "fwd") -> None:
-        """Attach a hook that stays on when `reset_hooks` takes the others off."""
+        """Attach a hook that stays when `reset_hooks` removes the others."""
         self.add_hook(hook, dir, is_permanent=True)
 
     def remove_hooks(
         self, dir: Literal["fwd", "bwd", "both"] = "fwd", including_permanent: bool = False
     ) -> None:
-        """Take hooks off. Permanent ones stay unless `including_permanent`.
+        """Remove hooks. Permanent ones stay unless `including_permanent`.
 
-        Hooks that a `hooks` block of another thread put on are not touched.
+        Hooks that a `with model.hooks(..)` block of another thread attached stay.
         """
-        check_direction(dir, both=True)
-        for way, hooks in (("fwd", self.fwd_hooks), ("bwd", self.bwd_hooks)):
-            for attached in _acting(hooks) if dir in (way, "both") else ():
+        check_direction(dir, ("fwd", "bwd", "both"))
+        for direction, hooks in (("fwd", self.fwd_hooks), ("bwd", self.bwd_hooks)):
+            for attached in _find_acting(hooks) if dir in (direction, "both") else ():
                 if including_permanent or not attached.is_permanent:
                     self.detach(attached)
 
     def layer(self) -> int:
-        """The number of the block this stands in.
+        """Return the index of the block that this hook point is in.
 
         Raises:
-            UnknownActivationError: it stands in no block.
+            UnknownActivationError: it is in no block.
         """
         layer, _ = split_act_name(self.name or "")
         if layer is None:
@@ -140,12 +141,12 @@ class HookPoint(nn.Module):
         return ", ".join(f"{count} {dir}" for dir, count in counts.items() if count)
 
     def __getstate__(self) -> dict[str, Any]:
-        """For pickle and deepcopy: without the hooks of blocks, which belong to their runs."""
-        of_model = {
+        """Leave the hooks of `with model.hooks(..)` blocks out of pickles and deep copies."""
+        own_hooks = {
             name: [attached for attached in getattr(self, name).copy() if attached.block is None]
             for name in ("fwd_hooks", "bwd_hooks")
         }
-        return {**self.__dict__, **of_model}
+        return {**self.__dict__, **own_hooks}
 
     def attach(
         self,
@@ -155,7 +156,7 @@ class HookPoint(nn.Module):
         prepend: bool,
         block: object | None = None,
     ) -> Attached:
-        """`add_hook`, and the handle with which `detach` takes this hook off again."""
+        """Attach a hook as `add_hook` does, and return the handle that `detach` needs."""
         check_hook(hook, dir)
         hooks = self.fwd_hooks if dir == "fwd" else self.bwd_hooks
         attached = Attached(hook, is_permanent, block)
@@ -163,19 +164,19 @@ class HookPoint(nn.Module):
         return attached
 
     def detach(self, attached: Attached) -> None:
-        """Take off the hook that `attach` put on; one that is off already stays off."""
+        """Remove the hook that `attach` attached, if it is still there."""
         for hooks in (self.fwd_hooks, self.bwd_hooks):
             with suppress(ValueError):  # not in this list
                 hooks.remove(attached)
 
     def _call(self, acting: Sequence[Attached], tensor: Tensor, present: list[Attached]) -> Tensor:
         for attached in acting:
-            if attached not in present:  # taken off, by an earlier hook or since the forward pass
+            if attached not in present:  # removed by an earlier hook, or since the forward pass
                 continue
             attached.was_called = True
             result = attached.user_hook(tensor, hook=self)
             if isinstance(result, Tensor):
-                tensor = _apart(result)
+                tensor = _clone_parameter(result)
             elif result is not None:
                 raise HookError(
                     f"A hook at {self.name!r} returned {type(result).__name__}. "
@@ -184,27 +185,25 @@ class HookPoint(nn.Module):
         return tensor
 
 
-def _acting(hooks: list[Attached]) -> list[Attached]:
-    # Of a copy: another thread may take its hooks off meanwhile, and a list that shrinks under a
-    # loop skips an entry.
+def _find_acting(hooks: list[Attached]) -> list[Attached]:
+    # Loop over a copy: if another thread removed a hook meanwhile, the loop would skip the next.
     return [attached for attached in hooks.copy() if attached.acts_here()] if hooks else hooks
 
 
-def _apart(tensor: Tensor) -> Tensor:
-    """The tensor, or its copy if it is a parameter or a view of one: hooks may write into it."""
+def _clone_parameter(tensor: Tensor) -> Tensor:
+    """Clone a parameter or a view of one, so that a hook cannot write into the model's weights."""
     root = tensor if tensor._base is None else tensor._base
     return tensor.clone() if isinstance(root, nn.Parameter) else tensor
 
 
 def check_hook(hook: object, dir: object) -> None:
-    """Raise unless `hook` can be called and `dir` is a direction."""
+    """Raise unless `hook` can be called and `dir` is `"fwd"` or `"bwd"`."""
     if not callable(hook):
         raise HookError(f"A hook is a function hook(tensor, hook), and not {describe(hook)}.")
     check_direction(dir)
 
 
-def check_direction(dir: object, *, both: bool = False) -> None:
-    """Raise unless `dir` is `"fwd"`, `"bwd"` or, where it may be, `"both"`."""
-    if dir not in (("fwd", "bwd", "both") if both else ("fwd", "bwd")):
-        more = ", or give 'both'" if both else ""
-        raise ArgumentValueError(f"dir={shown(dir)}: a hook runs 'fwd' or 'bwd'{more}.")
+def check_direction(dir: object, known: Sequence[str] = ("fwd", "bwd")) -> None:
+    """Raise unless `dir` is one of the known directions."""
+    if dir not in known:
+        raise ArgumentValueError(f"dir={shown(dir)}: give {' or '.join(map(repr, known))}.")

@@ -1,7 +1,7 @@
-"""Name the hook points of a model, attach hooks by name, and cache what passes: `HookedRootModule`.
+"""Name a model's hook points, attach hooks by name, cache activations: `HookedRootModule`.
 
-Whatever goes wrong in between, the hooks that were attached for one run are taken off again. It
-works for any module with hook points in it. The interface is TransformerLens's. Lessons 2 and 3
+Hooks that are attached for one run are removed after it, also when the run raises. Any module that
+has hook points can be a `HookedRootModule`. The interface is TransformerLens's. Lessons 2 and 3
 walk through it.
 """
 
@@ -62,14 +62,14 @@ class HookedRootModule(nn.Module):
     hook_dict: dict[str, HookPoint]
 
     def setup(self) -> None:
-        """Name every hook point after its place, and list modules and hook points by name."""
+        """Set every hook point's name to its path in the model; fill `mod_dict` and `hook_dict`."""
         self.mod_dict = {name: module for name, module in self.named_modules() if name}
         self.hook_dict = {n: m for n, m in self.mod_dict.items() if isinstance(m, HookPoint)}
         for name, point in self.hook_dict.items():
             point.name = name
 
     def hook_points(self) -> Iterable[HookPoint]:
-        """Every hook point of the model."""
+        """Return every hook point of the model, in the model's order."""
         return [self.hook_dict[name] for name in self._filter_names(None)]
 
     def add_hook(
@@ -82,22 +82,22 @@ class HookedRootModule(nn.Module):
     ) -> None:
         """Attach `hook` to the hook point of this name, or to all whose name satisfies a predicate.
 
-        See `HookPoint.add_hook`. Nothing is attached if anything is wrong. The hook is the model's
-        from now on, and acts in every thread.
+        See `HookPoint.add_hook`. The hook belongs to the model, and acts in every thread. If this
+        raises, no hook has been attached.
 
         Raises:
             UnknownActivationError: no hook point has this name.
-            HookError: `hook` or `name` is not what it should be.
+            HookError: `hook` cannot be called, or `name` is neither a string nor a function.
             ArgumentValueError: `dir` is neither `"fwd"` nor `"bwd"`.
         """
         check_hook(hook, dir)
-        for point in self._points(name):
+        for point in self._find_points(name):
             point.add_hook(hook, dir, is_permanent, prepend)
 
     def add_perma_hook(
         self, name: str | NamePredicate, hook: HookFunction, dir: Direction = "fwd"
     ) -> None:
-        """Attach a hook that stays on when `reset_hooks` takes the others off."""
+        """Attach a hook that stays when `reset_hooks` removes the others."""
         self.add_hook(name, hook, dir, is_permanent=True)
 
     def reset_hooks(
@@ -106,9 +106,9 @@ class HookedRootModule(nn.Module):
         direction: Literal["fwd", "bwd", "both"] = "both",
         including_permanent: bool = False,
     ) -> None:
-        """Take all hooks off, and empty every `ctx`. Permanent hooks stay unless included.
+        """Remove all hooks, and empty every `ctx`. Permanent hooks stay unless included.
 
-        Hooks that a `hooks` block of another thread put on are not touched.
+        Hooks that a `with model.hooks(..)` block of another thread attached stay.
         """
         for point in self.hook_points():
             point.remove_hooks(direction, including_permanent)
@@ -126,20 +126,19 @@ class HookedRootModule(nn.Module):
         """Attach hooks for the length of a `with` block.
 
         They act on what this thread (or this asyncio task) runs in the block, and not on what
-        others run at the same time. On leaving, by any road, exactly the hooks that were attached
-        here are taken off. Hooks that were there before, and hooks that the block adds itself,
-        stay.
+        others run at the same time. When the block ends, also by an exception, these hooks are
+        removed. Hooks from before the block, and hooks that code in the block adds, stay.
 
         Args:
             fwd_hooks: Pairs (name or predicate, hook) for activations.
             bwd_hooks: The same for gradients. Run the model and call `backward` inside the block;
-                if no gradient came through any of these, a warning says so.
-            reset_hooks_end: False leaves them on. From then on they are the model's.
-            clear_contexts: Also empty every `ctx` on leaving.
+                if none of these hooks was called, a warning says so.
+            reset_hooks_end: False keeps the hooks after the block. They then belong to the model.
+            clear_contexts: Also empty every `ctx` at the end of the block.
 
         Raises:
             UnknownActivationError: a name is unknown. No hook has been attached then.
-            HookError: one of the hooks cannot be called, or this is no list of pairs.
+            HookError: a hook cannot be called, or the hooks are no list of pairs.
         """
         plan = [*self._plan(fwd_hooks, "fwd"), *self._plan(bwd_hooks, "bwd")]
         attached: list[tuple[HookPoint, Attached, Direction]] = []
@@ -152,12 +151,12 @@ class HookedRootModule(nn.Module):
             backward = [handle.was_called for _, handle, dir in attached if dir == "bwd"]
             if reset_hooks_end and backward and not any(backward):
                 logger.warning(
-                    "This takes its backward hooks off, and no gradient has come through any of "
-                    "them. Run the model and call backward inside one "
-                    "`with model.hooks(bwd_hooks=...)`, or give reset_hooks_end=False."
+                    "The backward hooks are removed now, and none of them was called. Run the "
+                    "model and call backward inside one `with model.hooks(bwd_hooks=...)`, or give "
+                    "reset_hooks_end=False."
                 )
         finally:
-            # Not a reset to what was before: another block may have been left in between.
+            # No ContextVar.reset: it would bring back a block that has ended in between.
             OPEN_BLOCKS.set(OPEN_BLOCKS.get() - {block})
             for point, handle, _ in attached:
                 if reset_hooks_end:
@@ -177,10 +176,10 @@ class HookedRootModule(nn.Module):
         clear_contexts: bool = False,
         **model_kwargs: Any,
     ) -> Any:
-        """The model's output, with hooks on for this one run. See `hooks`.
+        """Run the model with hooks attached for this one run, and return its output. See `hooks`.
 
-        A backward hook must still be on when `backward` runs: use the `hooks` context for those, or
-        `reset_hooks_end=False`.
+        Backward hooks must still be attached when `backward` is called. For them, use
+        `with model.hooks(..)`, or `reset_hooks_end=False`.
         """
         with self.hooks(fwd_hooks, bwd_hooks, reset_hooks_end, clear_contexts):
             return self(*model_args, **model_kwargs)
@@ -194,31 +193,36 @@ class HookedRootModule(nn.Module):
         cache: dict[str, Tensor] | None = None,
         pos_slice: Slice | SliceInput = None,
     ) -> tuple[dict[str, Tensor], NamedHooks, NamedHooks]:
-        """Hooks that fill a dictionary, not yet attached: (cache, fwd_hooks, bwd_hooks).
+        """Make hooks that fill a dictionary, without attaching them.
 
-        Each entry is the activation itself, detached from the graph: a reference, no copy, unless
-        `device` moves it or `pos_slice` picks positions by a list. So a later change of it in place
-        shows in the cache. Gradients stand beside their activation as `NAME_grad`.
+        Each entry is the activation, detached from the graph: a reference and no copy, unless
+        `device` moves it or `pos_slice` is a list. So a later change of the activation in place
+        also changes the entry. The gradient of an activation is stored as `NAME_grad`.
 
         Args:
             names_filter: What to keep: a full name, a list of them, a predicate, or None for all.
-            device: Where to keep it. None keeps each where it is.
+            device: Where to keep it. None keeps each activation on its own device.
             remove_batch_dim: Drop the first axis, which must have size 1.
+            cache: The dictionary to fill. None makes a new one.
             pos_slice: Which positions to keep. An int keeps the axis, with size 1.
 
+        Returns:
+            (cache, fwd_hooks, bwd_hooks): the last two as `hooks` takes them.
+
         Raises:
-            UnknownActivationError: the filter names a hook point that is not there.
-            HookError: the filter is no filter.
-            ArgumentTypeError, ArgumentValueError: `device` is none, or cannot keep values here.
+            UnknownActivationError: `names_filter` has a name that no hook point has.
+            HookError: `names_filter` is of another type.
+            ArgumentTypeError: `device` is no device.
+            ArgumentValueError: this machine has no such device, or it stores no values.
         """
         store = {} if cache is None else cache
         positions = Slice.unwrap(pos_slice)
-        place = None if device is None else usable_device(device)
+        target = None if device is None else usable_device(device)
 
         def keep(tensor: Tensor, hook: HookPoint, suffix: str = "") -> None:
             name, kept = hook.name or "", tensor.detach()
-            if place is not None:
-                kept = kept.to(place)
+            if target is not None:
+                kept = kept.to(target)
             if remove_batch_dim:
                 kept = only_item(name, kept)
             axis = pos_axis(name)
@@ -247,16 +251,17 @@ class HookedRootModule(nn.Module):
         pos_slice: Slice | SliceInput = None,
         **model_kwargs: Any,
     ) -> tuple[Any, Any]:
-        """The model's output, bit for bit as without a cache, and every activation of the run.
+        """Run the model, and return its output and a dictionary of the run's activations.
 
-        The caching hooks run after the hooks that are already there, so they see what the model
-        goes on with. See `get_caching_hooks` for the arguments.
+        Caching does not change the output: it is the same, bit for bit. The caching hooks run after
+        the hooks that are already attached, so they store what those return. See
+        `get_caching_hooks` for the other arguments.
 
         Args:
             incl_bwd: Also call `backward` on the output, a scalar, and cache the gradients.
 
         Raises:
-            GradientError: `incl_bwd` and the output is no scalar that a gradient can come from.
+            GradientError: `incl_bwd`, and the output is no scalar or has no autograd graph.
             BatchSizeError: `remove_batch_dim` with a batch of more than 1.
         """
         cache, fwd_hooks, bwd_hooks = self.get_caching_hooks(
@@ -272,10 +277,10 @@ class HookedRootModule(nn.Module):
     def _plan(
         self, named_hooks: NamedHooks, dir: Direction
     ) -> Iterator[tuple[HookPoint, HookFunction, Direction]]:
-        """Which hook goes onto which hook point. Raises if that cannot be said."""
-        if not isinstance(named_hooks, Iterable) or isinstance(named_hooks, str | Mapping):
-            raise HookError(f"{dir}_hooks is a list of pairs, and not {describe(named_hooks)}.")
-        for pair in named_hooks:
+        """Check pairs of name and hook, and yield each hook point with the hook to attach to it."""
+        is_list = isinstance(named_hooks, Iterable) and not isinstance(named_hooks, str | Mapping)
+        pairs: Iterable[Any] = named_hooks if is_list else [named_hooks]
+        for pair in pairs:
             if not isinstance(pair, tuple | list) or len(pair) != 2:
                 raise HookError(
                     f"{dir}_hooks is a list of pairs (name or predicate, hook), and "
@@ -283,21 +288,21 @@ class HookedRootModule(nn.Module):
                 )
             name, hook = pair
             check_hook(hook, dir)
-            for point in self._points(name):
+            for point in self._find_points(name):
                 yield point, hook, dir
 
-    def _points(self, name: str | NamePredicate) -> list[HookPoint]:
+    def _find_points(self, name: str | NamePredicate) -> list[HookPoint]:
         if not isinstance(name, str) and not callable(name):
             raise HookError(
                 f"A hook is attached by a name or a function of a name, not by {describe(name)}."
             )
         names = self._filter_names(name)
         if not names:
-            logger.warning("%r matches no hook point, so this hook is attached nowhere.", name)
+            logger.warning("%r matches no hook point, so its hook is not attached.", name)
         return [self.hook_dict[name] for name in names]
 
     def _filter_names(self, names_filter: NamesFilter) -> list[str]:
-        """The names that a filter picks, in the model's order. Exact names must exist."""
+        """List the names that a filter picks, in the model's order. A given name must exist."""
         if "hook_dict" not in self.__dict__:
             raise HookError(
                 f"{type(self).__name__} has not named its hook points. "
@@ -318,7 +323,7 @@ class HookedRootModule(nn.Module):
                 raise UnknownActivationError(
                     f"{type(self).__name__} has no hook point {shown(name)}."
                     f"{nearest(shown(name), self.hook_dict)} "
-                    f"model.hook_dict has all {len(self.hook_dict)}."
+                    f"model.hook_dict lists all {len(self.hook_dict)}."
                 )
         return wanted if len(wanted) == 1 else [n for n in self.hook_dict if n in wanted]
 
@@ -326,15 +331,19 @@ class HookedRootModule(nn.Module):
         if not isinstance(output, Tensor) or output.numel() != 1:
             shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise GradientError(
-                f"incl_bwd=True calls backward on the model's output, which must be a scalar such "
-                f"as a loss, and this one is {shape}. Try return_type='loss'."
+                f"incl_bwd=True calls backward on the model's output. It must be a scalar, such as "
+                f"a loss, and this output is {shape}. Try return_type='loss'."
             )
         if output.requires_grad:
             return
         if not torch.is_grad_enabled():
-            why = "Autodiff is off here (torch.no_grad, inference_mode, toggle_autodiff)."
+            why = (
+                "Autodiff is off here (torch.no_grad, inference_mode, toggle_autodiff): turn it on."
+            )
         elif not any(parameter.requires_grad for parameter in self.parameters()):
-            why = "All parameters are frozen: let one that comes early have requires_grad=True."
+            why = "All parameters are frozen: set requires_grad=True for one of the first layer."
         else:
-            why = "The model detached it."
-        raise GradientError(f"incl_bwd=True needs a graph, and the output has none. {why}")
+            why = "The model's forward detached it: return it without detach."
+        raise GradientError(
+            f"incl_bwd=True needs an autograd graph, and the output has none. {why}"
+        )

@@ -1,4 +1,4 @@
-"""Predict from the configuration alone how many bytes autograd keeps for a backward pass."""
+"""Predict from the configuration how many bytes autograd keeps for a backward pass."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ def predict_saved_bytes(
 ) -> int:
     """Predict `saved_for_backward(lambda: model(tokens)).total` by a formula, without a run.
 
-    It counts what a forward pass to the logits keeps for tokens of [batch, pos], and follows the
-    order of the code in `layers.py`. Parameters and the tokens are not counted.
+    The formula counts the tensors that autograd keeps in a forward pass to the logits, for tokens
+    [batch, pos]. It follows the order of the code in `layers.py`. Parameters and the tokens are
+    not counted.
 
     Raises:
         ConfigError: `batch` or `pos` is not an int from 1, `pos` is more than n_ctx, or `dtype` is
@@ -24,25 +25,24 @@ def predict_saved_bytes(
     """
     for name, value, most in (("batch", batch, None), ("pos", pos, cfg.n_ctx)):
         if type(value) is not int or value < 1 or (most is not None and value > most):
-            raise ConfigError(
-                f"{name}={value!r}: give an int from 1" + (f" to {most}." if most else ".")
-            )
+            limit = f" to n_ctx={most}" if most else ""
+            raise ConfigError(f"{name}={value!r}: give an int from 1{limit}.")
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
-        raise ConfigError(f"dtype={dtype!r}: give a floating dtype.")
+        raise ConfigError(f"dtype={dtype!r}: give a floating dtype, such as torch.float32.")
     heads, d_head, d_mlp = cfg.n_heads, cfg.d_head, cfg.d_mlp
     tokens = batch * pos
     stream = tokens * cfg.d_model
     size, wide = dtype.itemsize, max(dtype.itemsize, 4)  # a LayerNorm computes in float32 at least
     layer_norm = (
         wide * stream  # centred: its square's derivative and the division's both need it
-        + wide * tokens  # the deviation: one number a token
-        + (size * tokens if size < wide else 0)  # the scale is a copy of it, in a small dtype
+        + wide * tokens  # the standard deviation: one number for each token
+        + (size * tokens if size < wide else 0)  # scale: a copy of it, if the dtype is narrower
         + size * stream  # normalized: the derivative by the weight w needs it
     )
     attention = size * (
         stream  # the LayerNorm's output, once for q, k and v
-        + _copied_weights(cfg)  # W_Q, W_K, W_V
-        + 3 * tokens * heads * d_head  # q / attn_scale, k and v, each laid out for the product
+        + _count_copied_weights(cfg)  # W_Q, W_K, W_V
+        + 3 * tokens * heads * d_head  # q / attn_scale, k and v, each contiguous for the product
         + batch * heads * pos * pos  # the pattern, softmax's own result; the scores are not kept
         + tokens * heads * d_head  # z, for W_O
     )
@@ -55,10 +55,10 @@ def predict_saved_bytes(
     return cfg.n_layers * block + layer_norm + unembed
 
 
-def _copied_weights(cfg: HookedTransformerConfig) -> int:
-    """The numbers in copies of W_Q, W_K and W_V as [d_model, head * d_head], kept by the graph.
+def _count_copied_weights(cfg: HookedTransformerConfig) -> int:
+    """Count the numbers in the graph's copies of W_Q, W_K and W_V as [d_model, head * d_head].
 
-    Weights lie in memory as [head, d_model, d_head], and einsum multiplies with one matrix that has
+    Each weight is [head, d_model, d_head] in memory, and einsum multiplies with one matrix that has
     the heads side by side. Unless an axis has size 1, that matrix is a copy and not a view.
     """
     copied = cfg.n_heads > 1 and cfg.d_model > 1 and cfg.d_head > 1

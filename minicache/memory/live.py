@@ -1,8 +1,8 @@
-"""Count the bytes of the tensors that are alive, exactly: `LiveBytes`, `compare_modes`.
+"""Count the bytes of all living tensors, exactly: `LiveBytes`, `compare_modes`.
 
-Every tensor that an operation makes passes torch's dispatcher. `LiveBytes` counts storages there as
-they are made and freed. `compare_modes` uses it to measure torch's ways of switching autodiff off.
-Lesson 12 compares them.
+Every tensor that an operation makes passes torch's dispatcher. There `LiveBytes` counts storages as
+they are made and freed. With it, `compare_modes` measures what a run keeps under `no_grad` and
+`inference_mode`. Lesson 12 compares them.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ __all__ = ["LiveBytes", "ModeCost", "compare_modes"]
 
 @dataclass(frozen=True)
 class ModeCost:
-    """What one way of running cost.
+    """The memory and time that a run took under one mode of autodiff.
 
     Attributes:
-        retained: Bytes that were still alive after it, its results held.
+        retained: Bytes still alive after the run, while its result is held.
         peak: The most bytes that were alive at once.
-        seconds: How long it took.
+        seconds: How long the run took.
     """
 
     retained: int
@@ -42,48 +42,49 @@ class ModeCost:
 def compare_modes(
     model: nn.Module, tokens: Int[Tensor, "batch pos"], steps: int = 3
 ) -> dict[str, ModeCost]:
-    """Run `model(tokens)` under each mode of autodiff, and measure the bytes that each keeps.
+    """Run `model(tokens)` under each mode of autodiff, and measure the bytes that each run keeps.
 
-    The last entry is a known mistake: each step's loss goes into a list for a plot, and every loss
-    keeps its graph alive. `float(loss)` would have kept the number alone.
+    The last entry is a known mistake: each step's loss is put into a list, for a plot, and every
+    loss keeps its graph alive. `float(loss)` would keep only the number.
 
-    On the CPU the bytes are those of new tensors, counted by `LiveBytes`: exact. On CUDA they are
-    the allocator's, which rounds each tensor up to a multiple of 512.
+    On the CPU, `LiveBytes` counts the bytes of new tensors exactly. On CUDA, the bytes are those of
+    torch's allocator, which rounds each tensor up to a multiple of 512.
 
     Args:
-        steps: How many losses go into the list.
+        steps: How many losses are put into the list.
 
     Returns:
         `"grad"`, `"no_grad"`, `"inference_mode"`, and `"grad, losses in a list"`.
     """
 
-    def losses() -> list[Tensor]:
+    def collect_losses() -> list[Tensor]:
         return [model(tokens).logsumexp(-1).mean() for _ in range(steps)]
 
     def run() -> Any:
         return model(tokens)
 
     return {
-        "grad": _cost(torch.enable_grad(), run, tokens.device),
-        "no_grad": _cost(torch.no_grad(), run, tokens.device),
-        "inference_mode": _cost(torch.inference_mode(), run, tokens.device),
-        "grad, losses in a list": _cost(torch.enable_grad(), losses, tokens.device),
+        "grad": _measure(torch.enable_grad(), run, tokens.device),
+        "no_grad": _measure(torch.no_grad(), run, tokens.device),
+        "inference_mode": _measure(torch.inference_mode(), run, tokens.device),
+        "grad, losses in a list": _measure(torch.enable_grad(), collect_losses, tokens.device),
     }
 
 
-def _cost(mode: Any, run: Callable[[], Any], device: torch.device) -> ModeCost:
-    measure = _cuda_bytes if device.type == "cuda" else _live_bytes
+def _measure(mode: Any, run: Callable[[], Any], device: torch.device) -> ModeCost:
+    measure_bytes = _measure_cuda_bytes if device.type == "cuda" else _measure_live_bytes
     with mode:
-        run()  # warm up: what is set up once is not this mode's cost
+        run()  # a warm-up: what torch sets up once, at the first run, is not counted
         start = perf_counter()
         run()
         if device.type == "cuda":  # pragma: no cover  # the tests marked `cuda` run this
             torch.cuda.synchronize(device)
         seconds = perf_counter() - start
-        return ModeCost(*measure(run), seconds)
+        return ModeCost(*measure_bytes(run), seconds)
 
 
-def _live_bytes(run: Callable[[], Any]) -> tuple[int, int]:
+def _measure_live_bytes(run: Callable[[], Any]) -> tuple[int, int]:
+    """Measure the bytes that `run` keeps while its result is held, and its peak."""
     with LiveBytes() as live:
         result = run()
         measured = live.now, live.peak
@@ -91,7 +92,7 @@ def _live_bytes(run: Callable[[], Any]) -> tuple[int, int]:
     return measured
 
 
-def _cuda_bytes(
+def _measure_cuda_bytes(
     run: Callable[[], Any],
 ) -> tuple[int, int]:  # pragma: no cover  # the tests marked `cuda` run this
     torch.cuda.reset_peak_memory_stats()
@@ -103,13 +104,13 @@ def _cuda_bytes(
 
 
 class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has not typed it
-    """A context that counts the bytes of every storage made within it, while the storage lives.
+    """A context manager that counts the bytes of every storage made in it, as long as it lives.
 
-    It works below autograd, where each operation's tensors pass, so nothing is sampled or rounded.
-    It does not see what a single operation allocates inside for itself.
+    It gets the result of each operation from torch's dispatcher, below autograd, so the count is
+    exact. Memory that an operation allocates and frees inside itself is not counted.
 
     Attributes:
-        now: Bytes alive.
+        now: Bytes alive at the moment.
         peak: The most bytes that were alive at once.
     """
 
@@ -120,15 +121,15 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch ha
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        return False  # else the first use loads torch's compiler, which takes as long as torch
+        return False  # True would load torch's compiler at the first use
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
-        given = _storages((args, kwargs))
-        for key, storage in _storages(result).items():
-            if key not in given:
+        inputs = _find_storages((args, kwargs))
+        for key, storage in _find_storages(result).items():
+            if key not in inputs:
                 self._sizes[key] = storage.nbytes()
                 self.now += storage.nbytes()
                 weakref.finalize(storage, self._forget, key)
@@ -136,7 +137,7 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch ha
         return result
 
     def kind_of(self, tensor: Tensor) -> Literal["activation", "parameter", "input"]:
-        """Whether a tensor was made within the context, is a parameter, or was there before."""
+        """Tell whether a tensor was made in the context, is a parameter, or was there before."""
         if storage_id(tensor) in self._sizes:
             return "activation"
         root = tensor if tensor._base is None else tensor._base
@@ -146,6 +147,6 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch ha
         self.now -= self._sizes.pop(key)
 
 
-def _storages(tree: Any) -> dict[int, torch.UntypedStorage]:
-    """The storages of all tensors in a tree of arguments or results, each once."""
+def _find_storages(tree: Any) -> dict[int, torch.UntypedStorage]:
+    """Find the storages of all tensors in nested arguments or results, each once."""
     return storages(leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor))

@@ -1,7 +1,7 @@
-"""Estimate what autodiff keeps, by the six methods that are in common use.
+"""Estimate the bytes that autodiff keeps, by six common methods.
 
-Each method is a small function. It runs the same forward pass, and returns one number: the bytes
-that it takes autodiff to have kept. `python -m minicache memory` compares them with the exact one.
+Each method is a function that runs the same forward pass, and returns its estimate of the bytes
+that autodiff keeps. `python -m minicache memory` compares the estimates with the exact number.
 """
 
 from __future__ import annotations
@@ -29,36 +29,36 @@ Tokens = Int[Tensor, "batch pos"]
 
 
 def by_process(model: HookedTransformer, tokens: Tokens) -> float:
-    """1. The growth of the process, as `top` and `htop` show it (RES)."""
+    """1. Measure the growth of the process's resident memory, RES in `top` and `htop`."""
     process = optional("psutil", "memory").Process()
     gc.collect()
-    return _growth(lambda: process.memory_info().rss, model, tokens)
+    return _measure_growth(lambda: process.memory_info().rss, model, tokens)
 
 
 def by_device(model: HookedTransformer, tokens: Tokens) -> float:
-    """1. The growth of what the driver counts for the whole device, as `nvidia-smi` shows it."""
+    """1. Measure the growth of the whole GPU's used memory, as `nvidia-smi` shows it."""
     nvml = optional("pynvml", "memory", "nvidia-ml-py")
     try:
         nvml.nvmlInit()
     except nvml.NVMLError as error:
         raise ConfigError(f"no NVIDIA driver here ({error})") from None
     device = nvml.nvmlDeviceGetHandleByIndex(0)  # pragma: no cover  # the tests marked `cuda` do
-    return _growth(  # pragma: no cover  # the tests marked `cuda` do
+    return _measure_growth(  # pragma: no cover  # the tests marked `cuda` do
         lambda: nvml.nvmlDeviceGetMemoryInfo(device).used, model, tokens
     )
 
 
 def by_cuda_allocator(model: HookedTransformer, tokens: Tokens) -> float:
-    """2. The growth of torch's CUDA allocator: the first rows of `torch.cuda.memory_summary()`."""
+    """2. Measure the growth of torch's CUDA allocator, shown by `torch.cuda.memory_summary()`."""
     if tokens.device.type != "cuda":
         raise ConfigError("the model is not on CUDA: give --device cuda on a machine with CUDA")
-    return _growth(  # pragma: no cover  # the tests marked `cuda` do
+    return _measure_growth(  # pragma: no cover  # the tests marked `cuda` do
         torch.cuda.memory_allocated, model, tokens
     )
 
 
 def cuda_report(model: HookedTransformer, tokens: Tokens, folder: Path) -> None:
-    """2. Write `summary.txt`, torch's own table, and `snapshot.pickle` for pytorch.org/memory_viz.
+    """2. Write `summary.txt`, torch's table, and `snapshot.pickle` for pytorch.org/memory_viz.
 
     Raises:
         ConfigError: the model is not on CUDA.
@@ -72,7 +72,7 @@ def _write_cuda_report(
     model: HookedTransformer, tokens: Tokens, folder: Path
 ) -> None:  # pragma: no cover  # the tests marked `cuda` do
     folder.mkdir(parents=True, exist_ok=True)
-    history: Any = torch.cuda.memory  # torch has not typed what follows
+    history: Any = torch.cuda.memory  # torch has no types for the next functions
     history._record_memory_history()
     logits = model(tokens)
     (folder / "summary.txt").write_text(torch.cuda.memory_summary())
@@ -81,26 +81,28 @@ def _write_cuda_report(
     del logits
 
 
-def _growth(read: Callable[[], int], model: HookedTransformer, tokens: Tokens) -> float:
-    """How much a reading grows over a forward pass whose graph is kept."""
-    before = read()
+def _measure_growth(
+    read_bytes: Callable[[], int], model: HookedTransformer, tokens: Tokens
+) -> float:
+    """Measure how much `read_bytes()` grows over a forward pass whose graph is kept."""
+    before = read_bytes()
     logits = model(tokens)
-    grown = read() - before
+    growth = read_bytes() - before
     del logits
-    return float(grown)
+    return float(growth)
 
 
 def by_tensorboard(
     model: HookedTransformer, tokens: Tokens, folder: str | Path | None = None
 ) -> float:
-    """2. Live bytes after every block, logged as a TensorBoard scalar, and read from its file."""
+    """2. Log the live bytes after every block as a TensorBoard scalar, and read its file."""
     board = optional("torch.utils.tensorboard", "memory", "tensorboard")
     reader = optional(
         "tensorboard.backend.event_processing.event_accumulator", "memory", "tensorboard"
     )
     with TemporaryDirectory() as scratch, LiveBytes() as live:
-        where = str(folder or scratch)
-        with board.SummaryWriter(where) as writer:
+        log_folder = str(folder or scratch)
+        with board.SummaryWriter(log_folder) as writer:
 
             def log(tensor: Tensor, hook: Any) -> None:
                 writer.add_scalar("memory/live_bytes", live.now, hook.layer() + 1)
@@ -110,30 +112,30 @@ def by_tensorboard(
                 logits = model(tokens)
             writer.add_scalar("memory/live_bytes", live.now, model.cfg.n_layers + 1)
             del logits
-        events = reader.EventAccumulator(where)
+        events = reader.EventAccumulator(log_folder)
         events.Reload()
         points = events.Scalars("memory/live_bytes")
     return float(points[-1].value - points[0].value)
 
 
 def by_line(model: HookedTransformer, tokens: Tokens) -> float:
-    """3. Line by line with `memory_profiler`, which reads the process's size after each line."""
+    """3. Sum the growth line by line with `memory_profiler`, which reads the process's memory."""
     profiler = optional("memory_profiler", "memory", "memory-profiler").LineProfiler(
         backend="psutil"
     )
     gc.collect()
-    logits = profiler(_line_by_line)(model, tokens)
+    logits = profiler(_run_line_by_line)(model, tokens)
     mebibytes = sum(
         increment[0]
         for lines in dict(profiler.code_map.items()).values()
         for number, increment in lines
-        if increment and number > _line_by_line.__code__.co_firstlineno
+        if increment and number > _run_line_by_line.__code__.co_firstlineno
     )
     del logits
     return float(mebibytes * 2**20)
 
 
-def _line_by_line(model: Any, tokens: Tokens) -> Tensor:
+def _run_line_by_line(model: Any, tokens: Tokens) -> Tensor:
     resid = model.hook_embed(model.embed(tokens)) + model.hook_pos_embed(model.pos_embed(tokens))
     for block in model.blocks:
         resid = block(resid)
@@ -143,7 +145,7 @@ def _line_by_line(model: Any, tokens: Tokens) -> Tensor:
 
 
 def by_memray(model: HookedTransformer, tokens: Tokens) -> float:
-    """3. Every allocation that was not freed again, as `memray` records them, native ones too."""
+    """3. Sum all allocations, native ones too, that `memray` records and that are not freed."""
     memray = optional("memray", "memory")
     with TemporaryDirectory() as scratch:
         file = Path(scratch) / "run.bin"
@@ -155,7 +157,7 @@ def by_memray(model: HookedTransformer, tokens: Tokens) -> float:
 
 
 def by_comparison(mode: Any, model: HookedTransformer, tokens: Tokens) -> float:
-    """4. What a run keeps with autodiff, less what it keeps without."""
+    """4. Measure the bytes that a run keeps with autodiff, less those that it keeps without."""
     kept = []
     for context in (torch.enable_grad(), mode):
         with context, LiveBytes() as live:
@@ -166,15 +168,15 @@ def by_comparison(mode: Any, model: HookedTransformer, tokens: Tokens) -> float:
 
 
 def by_batch_size(model: HookedTransformer, tokens: Tokens) -> float:
-    """5. A line fitted to what smaller batches keep, extended to the batch that was asked for."""
+    """5. Fit a line to the bytes that smaller batches keep, and extend it to this batch."""
     sizes, kept = zip(*sweep(model, tokens), strict=True)
     slope, start = _fit_line(sizes[:-1] or sizes, kept[:-1] or kept)
     return slope * len(tokens) + start
 
 
 def by_profiler(model: HookedTransformer, tokens: Tokens) -> float:
-    """6. `torch.profiler` with `profile_memory=True`: allocated less freed, over all operations."""
-    os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # it would print its progress
+    """6. Sum allocated less freed bytes of all operations, as `torch.profiler` records them."""
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # at lower levels the profiler prints progress
     activities = [torch.profiler.ProfilerActivity.CPU]
     recording = torch.profiler.profile(activities=activities, profile_memory=True, acc_events=True)
     with recording as profile:
@@ -185,7 +187,7 @@ def by_profiler(model: HookedTransformer, tokens: Tokens) -> float:
 
 
 class Method(NamedTuple):
-    """A way to measure: its number in the notes, its name, the run, and what it is good for."""
+    """A method: its number in lesson 12, its name, its function, and the question it answers."""
 
     number: int
     name: str
@@ -213,7 +215,7 @@ METHODS: Final = (
 
 
 def sweep(model: HookedTransformer, tokens: Tokens) -> list[tuple[int, int]]:
-    """(batch size, exact bytes saved) for 1, 2, 4 .. items, and all of them."""
+    """Measure (batch size, exact bytes kept) for 1, 2, 4 .. items, and for all of them."""
     sizes = [2**power for power in range(len(tokens).bit_length()) if 2**power < len(tokens)]
     return [
         (size, saved_for_backward(lambda size=size: model(tokens[:size])).total)  # type: ignore[misc]  # a default is how a lambda keeps its own size
@@ -222,7 +224,7 @@ def sweep(model: HookedTransformer, tokens: Tokens) -> list[tuple[int, int]]:
 
 
 def _fit_line(sizes: tuple[int, ...], kept: tuple[int, ...]) -> tuple[float, float]:
-    """The slope of the line through the points, by least squares, and its value at 0."""
+    """Fit a line by least squares. Returns its slope and its value at 0."""
     x, y = (torch.tensor(values, dtype=torch.float64) for values in (sizes, kept))
     spread = x - x.mean()
     slope = float((spread * y).sum() / (spread * spread).sum().clamp(min=1e-9))

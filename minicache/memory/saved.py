@@ -1,8 +1,9 @@
 """Measure, to the byte, which tensors autograd keeps for a backward pass.
 
-To run backward, autograd keeps tensors of the forward pass: each operation's inputs or outputs, as
-its derivative needs them. `saved_for_backward` lists what one call keeps. `formula.py` predicts the
-same total without a run. `python -m minicache memory` compares six other methods with these.
+For the backward pass, autograd keeps tensors of the forward pass: those inputs and outputs of each
+operation that its derivative needs. `saved_for_backward` lists all that one call keeps.
+`formula.py` predicts their total without a run. `python -m minicache memory` compares six other
+methods with both.
 """
 
 from __future__ import annotations
@@ -32,16 +33,17 @@ __all__ = ["Saved", "SavedBytes", "saved_for_backward"]
 
 @dataclass(frozen=True)
 class Saved:
-    """One storage that the graph holds.
+    """One storage that the graph keeps alive.
 
     Attributes:
-        operation: The first operation that saved it, as torch calls it: `"softmax"`.
-        module: The module that ran the operation, by its name in its model: `"blocks.0.attn"`. If
-            the call ran a second model, with that model's name in front: `"Toy 2.first"`.
-        activations: The hook points that it passed. A cache that keeps those takes no more memory.
-        shape: Of the tensor as it was saved. Its storage may be larger.
-        bytes: Of the whole storage, because all of it stays in memory.
-        kind: `"activation"` was made by the call. `"parameter"` and `"input"` were there before.
+        operation: The first operation that saved it, by torch's name: `"softmax"`.
+        module: The module that ran the operation, by its name in its model: `"blocks.0.attn"`. In
+            a second model that the call ran, that model's name comes first: `"Toy 2.first"`.
+        activations: The hook points that it passed. A cache of these activations takes no further
+            memory.
+        shape: The shape of the tensor that was saved. Its storage may be larger.
+        bytes: The size of the whole storage, because all of it stays in memory.
+        kind: `"activation"` if the call made it. `"parameter"` or `"input"` if it is older.
     """
 
     operation: str
@@ -54,13 +56,13 @@ class Saved:
 
 @dataclass(frozen=True)
 class SavedBytes:
-    """What one call's graph holds, each storage once, in the order in which it was saved.
+    """The storages that one call's graph keeps alive, and what a cache of the call would add.
 
     Attributes:
-        saved: The storages.
-        shared: Bytes of each cached activation that the graph holds anyway, by hook point.
-        extra: Bytes of each activation that only a cache would hold. A storage that passes two
-            hook points counts for the first.
+        saved: The storages, each once, in the order in which they were saved.
+        shared: By hook point, the bytes of activations that the graph keeps alive anyway.
+        extra: By hook point, the bytes of activations that only a cache would keep alive. A storage
+            that passes two hook points counts for the first.
     """
 
     saved: tuple[Saved, ...]
@@ -69,31 +71,31 @@ class SavedBytes:
 
     @property
     def total(self) -> int:
-        """Bytes that would be freed without the graph: those of kind `"activation"`."""
-        return self._of_kind("activation")
+        """Bytes of kind `"activation"`: without the graph they would be freed."""
+        return self._sum_kind("activation")
 
     @property
     def parameters(self) -> int:
-        """Bytes of parameters that the graph refers to. They are there anyway."""
-        return self._of_kind("parameter")
+        """Bytes of parameters that the graph refers to. The model keeps them alive anyway."""
+        return self._sum_kind("parameter")
 
     @property
     def inputs(self) -> int:
         """Bytes of other tensors from before the call that the graph refers to, such as tokens."""
-        return self._of_kind("input")
+        return self._sum_kind("input")
 
     def by_operation(self) -> dict[str, int]:
-        """`total`, operation by operation, the largest first."""
-        return self._group(lambda saved: saved.operation)
+        """Split `total` by operation, the largest first."""
+        return self._split_total(lambda saved: saved.operation)
 
     def by_module(self) -> dict[str, int]:
-        """`total`, module by module, the largest first."""
-        return self._group(lambda saved: saved.module)
+        """Split `total` by module, the largest first."""
+        return self._split_total(lambda saved: saved.module)
 
-    def _of_kind(self, kind: str) -> int:
+    def _sum_kind(self, kind: str) -> int:
         return sum(saved.bytes for saved in self.saved if saved.kind == kind)
 
-    def _group(self, key: Callable[[Saved], str]) -> dict[str, int]:
+    def _split_total(self, key: Callable[[Saved], str]) -> dict[str, int]:
         counts: Counter[str] = Counter()
         for saved in self.saved:
             if saved.kind == "activation":
@@ -104,26 +106,26 @@ class SavedBytes:
 def saved_for_backward(fn: Callable[[], Any]) -> SavedBytes:
     """Measure what autograd keeps for the backward pass after `fn()` has returned.
 
-    torch passes every tensor that it saves to `torch.autograd.graph.saved_tensors_hooks`. Those
-    that the graph of `fn`'s result still keeps alive after the call are counted. So a function that
-    returns no graph keeps nothing: `lambda: float(model(tokens).sum())` gives 0.
+    torch passes every tensor that it saves to `torch.autograd.graph.saved_tensors_hooks`. A tensor
+    is counted if the graph of `fn`'s result still keeps it alive after the call. So a function
+    whose result has no graph keeps nothing: `lambda: float(model(tokens).sum())` gives 0.
 
-    Make the tokens outside of `fn`: what `fn` makes itself counts as the graph's. The result of
-    `fn` is dropped. Its exceptions pass through. What other threads run meanwhile is not counted.
+    Make the tokens outside of `fn`: tensors that `fn` makes count as activations. The result of
+    `fn` is dropped. Its exceptions pass through. Other threads are not counted.
     """
     held: list[weakref.ref[_Held]] = []
     with LiveBytes() as live, _Operations() as now, _watch_modules() as (inside, passed):
 
         def pack(tensor: Tensor) -> _Held:
-            where = inside[-1] if inside else ""
+            module = inside[-1] if inside else ""
             # Detached: a packed tensor that held its graph would keep both alive for ever.
-            kept = _Held(tensor.detach(), now.operation, where, live.kind_of(tensor))
+            kept = _Held(tensor.detach(), now.operation, module, live.kind_of(tensor))
             held.append(weakref.ref(kept))
             return kept
 
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda kept: kept.tensor):
             result = fn()
-        points: dict[int, dict[str, int]] = {}  # storage: hook points that it passed, its size
+        points: dict[int, dict[str, int]] = {}  # storage id -> hook point that it passed -> bytes
         for name, tensor in passed:
             if live.kind_of(tensor) == "activation":
                 size = tensor.untyped_storage().nbytes()
@@ -161,7 +163,7 @@ class _Held:
 
 
 class _Operations(TorchFunctionMode):
-    """Notes which of torch's functions is running, by the name that it was called by."""
+    """A mode that records the name of the torch function that is running."""
 
     operation = ""
 
@@ -174,24 +176,24 @@ class _Operations(TorchFunctionMode):
 
 @contextmanager
 def _watch_modules() -> Iterator[tuple[list[str], list[tuple[str, Tensor]]]]:
-    """The names of the modules that this thread is running, and what passed hook points so far."""
-    here, names = get_ident(), _Names()
+    """Record the modules that this thread is in, by name, and the tensors that pass hook points."""
+    this_thread, names = get_ident(), _Names()
     running: list[nn.Module] = []
     inside: list[str] = []
     passed: list[tuple[str, Tensor]] = []
 
     def enter(module: nn.Module, args: Any) -> None:
-        if get_ident() == here:  # torch calls this for the modules of all threads
+        if get_ident() == this_thread:  # torch calls this for the modules of all threads
             running.append(module)
             inside.append(names.of(module))
 
     def leave(module: nn.Module, args: Any, output: Any) -> None:
-        if get_ident() != here or not running or running[-1] is not module:
+        if get_ident() != this_thread or not running or running[-1] is not module:
             return
         running.pop()
         name = inside.pop()
-        if isinstance(module, HookPoint) and output is not None:  # None: it raised
-            passed.append((name, output.detach()))  # kept, so that its memory is not reused
+        if isinstance(module, HookPoint) and output is not None:  # None means that it raised
+            passed.append((name, output.detach()))  # held, so that its storage id is not reused
 
     with ExitStack() as handles:
         handles.callback(register_module_forward_pre_hook(enter).remove)
@@ -200,10 +202,11 @@ def _watch_modules() -> Iterator[tuple[list[str], list[tuple[str, Tensor]]]]:
 
 
 class _Names:
-    """Names modules by their place: in the model, or in the outermost module that was called.
+    """Names modules by their path: in their model, or in the outermost module that was called.
 
-    Modules of the first model have the names that its cache has, also inside a wrapper. Those of
-    further models have their place in the wrapper in front, or without a wrapper, `"Toy 2"`.
+    Modules of the first model have the names that its cache uses, also if a wrapper calls the
+    model. Names of a further model's modules begin with its path in the wrapper, or without a
+    wrapper, with its class and number: `"Toy 2"`.
     """
 
     def __init__(self) -> None:
@@ -216,8 +219,8 @@ class _Names:
         if first_model or module not in self.names:
             kind = type(module).__name__
             self.kinds[kind] += 1
-            place = "" if first_model or not self.names else f"{kind} {self.kinds[kind]}"
+            prefix = "" if first_model or not self.names else f"{kind} {self.kinds[kind]}"
             for name, part in module.named_modules():
-                self.names[part] = ".".join(filter(None, (place, name)))
+                self.names[part] = ".".join(filter(None, (prefix, name)))
         self.found_model |= first_model
         return self.names[module]

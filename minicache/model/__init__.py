@@ -1,4 +1,4 @@
-"""The model: its shape, its modules, its tokenizers, and the files that it is loaded from."""
+"""A GPT-2-shaped transformer with hook points: configuration, modules, tokenizers and files."""
 
 from minicache.model.config import HookedTransformerConfig
 from minicache.model.transformer import HookedTransformer

@@ -1,7 +1,7 @@
-"""The shape of a transformer: `HookedTransformerConfig`, which checks itself.
+"""Hold and check a transformer's sizes and options: `HookedTransformerConfig`.
 
-Names are TransformerLens's, for the part of its configuration that minicache has. Its other
-settings may be given too, with the value that describes these models.
+Names are TransformerLens's, for the part of its configuration that minicache has. TransformerLens's
+other settings may be given too, with the one value that is true of minicache's models.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["HookedTransformerConfig"]
 
 
 def gelu_new(x: Tensor) -> Tensor:
-    """GPT-2's GELU, which approximates the error function by a tanh."""
+    """Compute GPT-2's GELU, which approximates the error function by a tanh."""
     return F.gelu(x, approximate="tanh")
 
 
@@ -31,7 +31,7 @@ ACTIVATIONS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
     "relu": F.relu,
     "silu": F.silu,
 }
-# Settings of TransformerLens that are no fields here, and the one value that fits these models.
+# Settings of TransformerLens that are no fields here, and the one value that minicache supports.
 FIXED: Final[dict[str, object]] = {
     "normalization_type": "LN",
     "positional_embedding_type": "standard",
@@ -63,7 +63,7 @@ FIXED: Final[dict[str, object]] = {
         None,
     ),
 }
-# These say something about settings that are off, or nothing about the model's function.
+# Prefixes of settings that do not change what the model computes, or refine settings that are off.
 WITHOUT_EFFECT: Final = (
     *("model_name", "original_architecture", "n_params", "train_seq_length", "norm_topk_prob"),
     *("rotary_", "NTK_", "yarn_", "relative_attention_", "checkpoint_"),
@@ -72,7 +72,7 @@ WITHOUT_EFFECT: Final = (
 
 @dataclass(init=False)
 class HookedTransformerConfig:
-    """The shape of a transformer. It checks itself.
+    """The sizes and options of a transformer, checked when it is made.
 
     Args:
         n_heads: d_model // d_head, if left out.
@@ -81,14 +81,14 @@ class HookedTransformerConfig:
         attn_only: Blocks have no MLP.
         use_attn_scale: Divide attention scores by sqrt(d_head). GPT-2 does; GPT-Neo does not.
         attn_types: `"global"` or `"local"` for each layer. None makes all global.
-        window_size: How many positions, itself included, a local layer's query sees.
-        init_range: Standard deviation of the first weights.
-        seed: Of the first weights. None draws from torch's global generator.
-        transformer_lens: Further settings of TransformerLens, such as `normalization_type="LN"`.
-            They may have the value that describes these models, and no other.
+        window_size: How many positions a local layer's query attends to, its own included.
+        init_range: Standard deviation of the initial weights.
+        seed: Seed of the initial weights. None draws from torch's global generator.
+        transformer_lens: Further settings of TransformerLens, such as `normalization_type="LN"`,
+            each with the one value that minicache supports.
 
     Raises:
-        ConfigError: the values do not fit together, or ask for what minicache does not have.
+        ConfigError: the values do not fit together, or minicache does not support one of them.
     """
 
     n_layers: int
@@ -137,7 +137,7 @@ class HookedTransformerConfig:
         self.eps, self.seed = eps, seed
         self.init_range = 0.02 if init_range is None else init_range
         if "initializer_range" in transformer_lens:
-            self.init_range = self._one_init_range(
+            self.init_range = self._resolve_init_range(
                 init_range, transformer_lens.pop("initializer_range")
             )
         self.attn_types = list(attn_types) if isinstance(attn_types, tuple) else attn_types  # type: ignore[assignment]  # checked below
@@ -151,15 +151,16 @@ class HookedTransformerConfig:
             value = getattr(self, name)
             if not _is_int(value) or value < 1:
                 raise ConfigError(
-                    f"{name}={value!r:.80}: it counts something, so give an int from 1."
+                    f"{name}={value!r:.80}: this is a size or a number of things. Give an int "
+                    f"from 1."
                 )
 
-    def _one_init_range(self, init_range: float | None, initializer_range: Any) -> Any:
-        """TransformerLens's name for `init_range`; below 0 it stands for a rule of its own."""
+    def _resolve_init_range(self, init_range: float | None, initializer_range: Any) -> Any:
+        """Read TransformerLens's `initializer_range`: below 0 it means 0.8 / sqrt(d_model)."""
         if init_range is not None and init_range != initializer_range:
             raise ConfigError(
                 f"init_range={init_range!r} and initializer_range={initializer_range!r} are two "
-                f"names of one setting. Give one."
+                f"names of the same setting. Give only one of them."
             )
         unset = isinstance(initializer_range, int | float) and initializer_range < 0
         return 0.8 / math.sqrt(self.d_model) if unset else initializer_range
@@ -167,7 +168,7 @@ class HookedTransformerConfig:
     def _check_options(self) -> None:
         if not isinstance(self.act_fn, str) or self.act_fn not in ACTIVATIONS:
             raise ConfigError(
-                f"act_fn={self.act_fn!r:.80} is unknown. Known: {', '.join(ACTIVATIONS)}."
+                f"act_fn={self.act_fn!r:.80} is unknown. Give one of {', '.join(ACTIVATIONS)}."
             )
         for name in ("attn_only", "use_attn_scale"):
             if not isinstance(getattr(self, name), bool):
@@ -187,13 +188,18 @@ class HookedTransformerConfig:
         if types is None:
             return
         if not isinstance(types, list) or any(kind not in ("global", "local") for kind in types):
-            raise ConfigError(f"attn_types={types!r:.80}: give a list, each 'global' or 'local'.")
+            raise ConfigError(
+                f"attn_types={types!r:.80}: give a list of 'global' and 'local', one a layer."
+            )
         if len(types) != self.n_layers:
             raise ConfigError(
-                f"attn_types names {len(types)} layers, and n_layers={self.n_layers}."
+                f"attn_types has {len(types)} entries, and n_layers={self.n_layers}. Give one "
+                f"entry for each layer."
             )
         if "local" in types and self.window_size is None:
-            raise ConfigError("Local layers need a window_size from 1, not None.")
+            raise ConfigError(
+                "attn_types has a local layer, and window_size=None. Give a window_size from 1."
+            )
 
     def _check_transformer_lens(self, given: dict[str, Any]) -> None:
         fitting = {name: (value,) for name, value in FIXED.items()} | {
@@ -211,8 +217,8 @@ class HookedTransformerConfig:
                 raise ConfigError(f"No setting is called {name!r:.80}.{nearest(name, known)}")
             if not any(value == fits for fits in fitting[name]):
                 raise ConfigError(
-                    f"{name}={value!r:.80}: minicache does not have that. "
-                    f"Here it is {' or '.join(map(repr, fitting[name]))}."
+                    f"{name}={value!r:.80}: minicache does not support that. "
+                    f"Give {' or '.join(map(repr, fitting[name]))}, or leave it out."
                 )
 
 

@@ -1,8 +1,9 @@
 """Read the files of a model's folder: nothing outside it, shapes before values, and no code.
 
-A folder may come from anywhere. So a file is a plain name in it, a link may not lead out of it, a
-text file has a size that such files have, and a tensor's shape is read from the header of its
-file: `check` sees all shapes, on torch's device "meta", before memory is taken for the values.
+A folder may come from anywhere, so nothing in it is trusted. A file is given by a plain name, a
+link may not lead out of the folder, and a text file may not be huge. Shapes are read from the
+headers of the files first. The caller's `check` gets them as tensors on torch's device "meta", and
+may refuse them before memory is taken for the values.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ __all__ = ["Weights", "find", "load_safetensors", "load_torch", "read_json", "re
 
 Weights = dict[str, Tensor]
 LARGEST: Final = 4_000_000
-"""Bytes of a configuration, a list of words or a header. Those of real models have far fewer."""
+"""The most bytes of a configuration, a list of words or a header. Real ones have far fewer."""
 
 DTYPES: Final = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
@@ -34,38 +35,47 @@ DTYPES: Final = {
 
 
 def find(folder: Path, name: str, most: int | None = None) -> Path | None:
-    """The file of this name in a folder, or None if it is not there.
+    """Find the file of this name in a folder. Returns None if there is none.
 
     Args:
-        most: Bytes that it may have.
+        most: The most bytes that the file may have.
 
     Raises:
-        ModelFileError: the name is no plain file name, or a link there leads out of the folder, or
-            the file is too large.
+        ModelFileError: `name` is no plain file name, or the file is a link out of the folder, or
+            too large.
     """
     if not isinstance(name, str) or name in ("", ".", "..") or set(name) & set("/\\\0"):
-        raise ModelFileError(f"{name!r:.80} is no name of a file in '{folder}'.")
+        raise ModelFileError(
+            f"{name!r:.80} is not the plain name of a file, so it was not opened in '{folder}'."
+        )
     try:
-        file, home = (folder / name).resolve(), folder.resolve()
-        there = file.is_file()
-    except (OSError, ValueError, RuntimeError):  # too long, not to be encoded, a loop of links
+        file, real_folder = (folder / name).resolve(), folder.resolve()
+        exists = file.is_file()
+    except (OSError, ValueError, RuntimeError):  # too long, not encodable, or a loop of links
         raise ModelFileError(f"{name!r:.80} cannot be looked up in '{folder}'.") from None
-    # The hub's cache keeps a snapshot's files as links to blobs beside all the snapshots.
-    blobs = home.parent.parent / "blobs" if home.parent.name == "snapshots" else home
-    if not there:
+    # The hub's cache keeps files as links: snapshots/COMMIT/FILE points to blobs/HASH.
+    snapshots = real_folder.parent
+    blobs = snapshots.parent / "blobs" if snapshots.name == "snapshots" else real_folder
+    if not exists:
         return None
-    if not file.is_relative_to(home) and file.parent != blobs:
-        raise ModelFileError(f"'{folder / name}' is a link out of its folder. It was not opened.")
+    if not file.is_relative_to(real_folder) and file.parent != blobs:
+        raise ModelFileError(
+            f"'{folder / name}' is a link out of its folder, so it was not opened. Copy the file "
+            f"into the folder."
+        )
     if most is not None and file.stat().st_size > most:
-        raise ModelFileError(f"'{folder / name}' has more than {most:,} bytes. It was not read.")
+        raise ModelFileError(
+            f"'{folder / name}' has more than {most:,} bytes, so it was not read: such a file of a "
+            f"real model is smaller."
+        )
     return file
 
 
 def read_text(folder: Path, name: str) -> str:
-    """A text file of the folder.
+    """Read a text file of the folder.
 
     Raises:
-        ModelFileError: it is missing, too large, or not text in UTF-8.
+        ModelFileError: the file is missing, too large, or not text in UTF-8.
     """
     file = find(folder, name, LARGEST)
     if file is None:
@@ -77,10 +87,11 @@ def read_text(folder: Path, name: str) -> str:
 
 
 def read_json(folder: Path, name: str) -> dict[str, Any]:
-    """A JSON object of the folder.
+    """Read a JSON file of the folder that holds an object.
 
     Raises:
-        ModelFileError: it is missing, too large, or no JSON object. NaN and Infinity are no JSON.
+        ModelFileError: the file is missing, too large, not valid JSON (NaN and Infinity are not),
+            or holds something else than an object.
     """
 
     def refuse(constant: str) -> NoReturn:
@@ -92,42 +103,46 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ModelFileError(f"'{folder / name}' cannot be read: {error}") from None
     if not isinstance(value, dict):
-        raise ModelFileError(f"'{folder / name}' should hold a JSON object.")
+        raise ModelFileError(
+            f"'{folder / name}' should hold a JSON object, and holds {type(value).__name__}."
+        )
     return value
 
 
 def load_safetensors(files: Sequence[Path], check: Callable[[Weights], object]) -> Weights:
-    """The tensors of these files, once `check` has seen their shapes and dtypes.
+    """Load the tensors of these files, after `check` has accepted their shapes and dtypes.
 
     Raises:
-        ModelFileError: a file is damaged, or a name stands in two of them.
-        Exception: what `check` raises. No values have been read then.
+        ModelFileError: a file is damaged, or two files have a tensor of the same name.
+        Exception: whatever `check` raises. No values have been read then.
     """
     shapes: Weights = {}
     try:
         for file in files:
-            found = _shapes(file)
-            if twice := found.keys() & shapes.keys():
+            found = _read_shapes(file)
+            if repeated := found.keys() & shapes.keys():
                 raise ModelFileError(
-                    f"'{file}' has a tensor {min(twice)!r:.80}, and another file has one too."
+                    f"'{file}' has a tensor {min(repeated)!r:.80}, and another file of this model "
+                    f"has one of the same name."
                 )
             shapes |= found
     except ModelFileError:
         raise
-    except Exception as error:  # the package raises its own, and whatever a shape makes torch raise
+    except Exception as error:  # safetensors raises a class of its own; a bad shape, any of torch's
         raise ModelFileError(f"'{file}' cannot be read: {error!s:.200}") from None
     check(shapes)
     return {name: tensor for file in files for name, tensor in load_file(file).items()}
 
 
-def _shapes(file: Path) -> Weights:
+def _read_shapes(file: Path) -> Weights:
+    """Read the header of a safetensors file, as tensors without values."""
     with file.open("rb") as opened:
-        header = int.from_bytes(opened.read(8), "little")
-    if header > LARGEST:
-        raise ModelFileError(f"'{file}' cannot be read: it has a header of {header:,} bytes.")
+        header_size = int.from_bytes(opened.read(8), "little")
+    if header_size > LARGEST:
+        raise ModelFileError(f"'{file}' cannot be read: it has a header of {header_size:,} bytes.")
     shapes = {}
     with safe_open(file, "pt") as tensors:
-        for name in tensors.keys():  # noqa: SIM118  # it is no dict
+        for name in tensors.keys():  # noqa: SIM118  # a safe_open is not iterable
             part = tensors.get_slice(name)
             if (code := part.get_dtype()) not in DTYPES:
                 raise ValueError(
@@ -138,31 +153,34 @@ def _shapes(file: Path) -> Weights:
 
 
 def load_torch(file: Path, check: Callable[[Weights], object]) -> Weights:
-    """The tensors of a file by `torch.save`. It is read as data only, and `check` sees it first.
+    """Load the tensors of a file that `torch.save` wrote, after `check` has accepted their shapes.
 
     Raises:
-        ModelFileError: it is damaged, or holds more than named tensors. Nothing in it has run.
+        ModelFileError: the file is damaged, or holds something else than named tensors. No code
+            from it has run.
+        Exception: whatever `check` raises.
     """
     try:
-        if zipfile.is_zipfile(file):  # uncompressed only: compressed, it could fill all memory
+        if zipfile.is_zipfile(file):  # a small compressed file could fill all memory
             with zipfile.ZipFile(file) as parts:
                 if any(part.file_size > part.compress_size for part in parts.infolist()):
                     raise ValueError("its parts are compressed")
         loaded = torch.load(file, "cpu", weights_only=True)
         if not isinstance(loaded, dict) or not all(map(_is_plain, loaded.items())):
-            raise ValueError("it holds something else than tensors with names")
+            raise ValueError("it holds something else than named tensors")
         shapes = {name: tensor.to("meta") for name, tensor in loaded.items()}
     except Exception as error:  # a file that is no pickle may raise any exception
         reason = str(error).partition("\n")[0]
         raise ModelFileError(
-            f"'{file}' is damaged, or holds more than weights. It was not run: {reason:.200}"
+            f"'{file}' is damaged, or holds more than weights. No code from it has run. "
+            f"{reason:.200}"
         ) from None
     check(shapes)
     return dict(loaded)
 
 
 def _is_plain(entry: tuple[object, object]) -> bool:
-    """Whether this is a name with a dense tensor whose storage has room for every entry."""
+    """Return whether this is a name and a dense tensor whose storage holds all of its entries."""
     name, tensor = entry
     return (
         isinstance(name, str)

@@ -1,7 +1,7 @@
-"""Find a model on the Hugging Face hub by its name or an alias, and fetch its folder.
+"""Download a model's folder from the Hugging Face hub, by its name or an alias.
 
-The download, its cache and its token are those of the package `huggingface_hub`. Only the files
-that `huggingface.py` reads are fetched, and none of them is code.
+The package `huggingface_hub` does the download, and keeps its own cache and token. Only the files
+that `huggingface.py` reads are downloaded, and none of them is code.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ WANTED: Final = [
 
 
 def is_name(name: str) -> bool:
-    """Whether this could name something on the hub: an alias of a model, or `owner/name`."""
+    """Return whether this could be a name on the hub: an alias of a model, or `owner/name`."""
     return name in ALIASES or re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name) is not None
 
 

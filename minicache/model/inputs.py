@@ -1,8 +1,8 @@
-"""Check tokens, tell padding from text, and score next tokens.
+"""Check tokens, find padding, and compute the next-token loss.
 
-A model's input comes from outside, so all of it is checked here, before any work. Tensors have no
-values while `torch.compile` or `torch.export` traces, and on the meta device. There, checks that
-need values are left out.
+A model's input comes from outside, so all of it is checked here before the model runs. Tensors have
+no values on the meta device, nor while `torch.compile` or `torch.export` traces. There, checks that
+need values are skipped.
 """
 
 from __future__ import annotations
@@ -38,46 +38,46 @@ INTS: Final = {
 
 
 def as_ids(given: Any, device: torch.device | None = None) -> Tensor:
-    """Ints, or nested lists or an array of them, as a tensor.
+    """Convert an int, nested lists or an array to a tensor.
 
     Raises:
-        TokenError: they are no tokens, or the lists are of different lengths.
+        TokenError: the input cannot be a tensor: lists differ in length, for example.
     """
     try:
         return torch.as_tensor(given, device=device)
     except (TypeError, ValueError, RuntimeError, OverflowError):
         raise TokenError(
-            f"{describe(given)} is not tokens. Give an id, lists of ids of equal length, or a "
+            f"{describe(given)} is not tokens. Give a token id, lists of ids of equal length, or a "
             f"tensor of ids."
         ) from None
 
 
 def check_ids(ids: Tensor, d_vocab: int) -> Int[Tensor, "*batch"]:
-    """The ids as int64.
+    """Check that token ids are ints in the vocabulary. Returns them as int64.
 
     Raises:
-        TokenError: they are no ints, or the vocabulary does not have them.
+        TokenError: the ids are no ints, or the vocabulary does not have them.
     """
     if ids.dtype not in INTS:
-        raise TokenError(f"Tokens are ints, and these are {ids.dtype}.")
+        raise TokenError(f"Tokens are ints, and these are {ids.dtype}. Give ids of the vocabulary.")
     ids = ids.long()
     if ids.numel() and _has_values(ids) and not 0 <= int(ids.min()) <= int(ids.max()) < d_vocab:
         raise TokenError(
-            f"Tokens run from 0 to {d_vocab - 1}, and these from {int(ids.min())} "
+            f"The vocabulary has tokens 0 to {d_vocab - 1}, and these go from {int(ids.min())} "
             f"to {int(ids.max())}."
         )
     return ids
 
 
 def check_tokens(tokens: Tensor, d_vocab: int, n_ctx: int) -> Int[Tensor, "batch pos"]:
-    """The tokens as int64, with a batch axis.
+    """Check tokens, and return them as int64 with a batch axis.
 
     Raises:
-        TokenError: there are none, more than the model reads, or not all in the vocabulary.
+        TokenError: there are no tokens, more than n_ctx, or one that is not in the vocabulary.
     """
     if tokens.ndim not in (1, 2) or tokens.numel() == 0:
         raise TokenError(
-            f"Tokens are [batch, pos] or [pos] with at least one of each, "
+            f"Tokens are [batch, pos] or [pos], at least 1 in each axis, "
             f"and these have shape {tuple(tokens.shape)}."
         )
     tokens = tokens if tokens.ndim == 2 else rearrange(tokens, "pos -> 1 pos")
@@ -90,18 +90,18 @@ def check_tokens(tokens: Tensor, d_vocab: int, n_ctx: int) -> Int[Tensor, "batch
 
 
 def check_stream(stream: Any, d_model: int) -> Float[Tensor, "batch pos d_model"]:
-    """A residual stream to start from, if it is one.
+    """Check that the input can be a residual stream to start from, and return it.
 
     Raises:
-        ConfigError: it is no float tensor [batch, pos, d_model].
+        ConfigError: the input is no float tensor [batch, pos, d_model].
     """
     if not isinstance(stream, Tensor) or not stream.is_floating_point():
         kind = stream.dtype if isinstance(stream, Tensor) else type(stream).__name__
         raise ConfigError(f"start_at_layer starts from a float stream, and not from {kind}.")
     if stream.ndim != 3 or stream.numel() == 0 or stream.shape[-1] != d_model:
         raise ConfigError(
-            f"start_at_layer starts from a stream [batch, pos, d_model={d_model}] with at least "
-            f"one of each, and this one has shape {tuple(stream.shape)}."
+            f"start_at_layer starts from a stream [batch, pos, d_model={d_model}], at least 1 in "
+            f"each axis, and this one has shape {tuple(stream.shape)}."
         )
     return stream
 
@@ -112,15 +112,15 @@ def real_tokens(
     lengths: Sequence[int] | None = None,
     attention_mask: Tensor | None = None,
 ) -> Bool[Tensor, "batch pos"] | None:
-    """Which tokens are text, and not padding. None: all are.
+    """Find which tokens are text (True) and which are padding. None means that all are text.
 
-    For texts, `lengths` decides. For tokens, the attention mask does. Without a mask, only padding
-    tokens at the end of a row are left out, and only if the tokenizer's padding token is not also
-    its start or end of text.
+    If the input was text, `lengths` decides. If it was tokens, the attention mask does. Without a
+    mask, padding tokens at the end of a row are padding, unless the tokenizer uses the same token
+    for the start or end of text.
 
     Raises:
-        ShapeError: the mask's shape is not the tokens'.
-        ConfigError: the mask leaves out more than the end of a row, or texts come with one.
+        ShapeError: the mask has another shape than the tokens.
+        ConfigError: the mask has a 0 before a 1 in a row, or was given although `lengths` are.
     """
     if attention_mask is not None:
         if lengths is not None:
@@ -139,9 +139,9 @@ def real_tokens(
         return trailing == 0
     if _has_values(trailing) and bool((trailing.sum(1) > 1).any()):
         logger.warning(
-            "A row ends in token %s more than once. This tokenizer uses it for padding and also as "
-            "start or end of text, so all of these tokens count in this loss. Give texts, or an "
-            "attention_mask.",
+            "A row ends with token %s more than once. This tokenizer uses it for padding and also "
+            "as start or end of text, so the loss counts all of these tokens. To leave padding "
+            "out, give texts, or an attention_mask.",
             padding,
         )
     return None
@@ -156,8 +156,8 @@ def _check_mask(mask: Tensor, tokens: Tensor) -> Bool[Tensor, "batch pos"]:
     real = mask.to(tokens.device) != 0
     if _has_values(real) and bool((real[:, 1:] & ~real[:, :-1]).any()):
         raise ConfigError(
-            "attention_mask has a 0 before a 1 in a row. Padding is on the right: give ones, then "
-            "zeros."
+            "attention_mask has a 0 before a 1 in a row. Padding must be on the right: give ones, "
+            "then zeros."
         )
     return real
 
@@ -167,7 +167,7 @@ def next_token_loss(
     tokens: Int[Tensor, "batch pos"],
     real: Bool[Tensor, "batch pos"] | None,
 ) -> Float[Tensor, ""]:
-    """The mean cross-entropy of each next token that is text, in nats."""
+    """Compute the mean cross-entropy of all next tokens that are text, in nats."""
     target = tokens[:, 1:]
     if real is not None:
         target = target.masked_fill(~real[:, 1:], IGNORE_INDEX)
@@ -176,9 +176,9 @@ def next_token_loss(
 
 
 def check_has_target(tokens: Tensor, real: Bool[Tensor, "batch pos"] | None) -> None:
-    """Raise a TokenError unless a token has a next one."""
-    nothing = real is not None and _has_values(real) and not bool(real[:, 1:].any())
-    if tokens.shape[1] < 2 or nothing:
+    """Raise a TokenError unless at least one token has a next one."""
+    all_padding = real is not None and _has_values(real) and not bool(real[:, 1:].any())
+    if tokens.shape[1] < 2 or all_padding:
         raise TokenError("A loss needs a next token to predict: give at least 2 tokens.")
 
 

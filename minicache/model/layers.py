@@ -1,10 +1,9 @@
 """The modules of a GPT-2-shaped transformer, each with its hook points.
 
-Read it from the top: one LayerNorm, attention, the MLP, a block, the embeddings. Every
-activation passes through a hook point. `transformer.py` puts them together. Names and shapes of
-parameters, and names and order of hook points, are TransformerLens's, so that weights and analyses
-carry over. The architecture is GPT-2's [Radford et al. 2019]; GPT-Neo's local attention is one
-option. Lessons 1 and 2 walk through them.
+In order: LayerNorm, attention, the MLP, a block, the embeddings, the unembedding. `transformer.py`
+puts them together. Parameters have TransformerLens's names and shapes, and hook points its names
+and order, so weights and analyses can be used in both. The architecture is GPT-2's [Radford et al.
+2019], with GPT-Neo's local attention as an option. Lessons 1 and 2 walk through these modules.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ __all__ = ["MLP", "Attention", "Embed", "LayerNorm", "PosEmbed", "TransformerBlo
 
 
 class LayerNorm(nn.Module):
-    """Centre, divide by the standard deviation, then stretch by `w` and shift by `b`.
+    """Subtract the mean, divide by the standard deviation, multiply by `w` and add `b`.
 
-    With its scale held fixed, this is a linear map: that is what makes attribution possible. Both
+    With its scale held fixed, this is an affine map, which is what makes attribution possible. Both
     hook points come before `w` and `b`, as in TransformerLens. The statistics are computed in
-    float32 or wider, because in float16 the square of 300 is infinite. Hooks see the dtype of `x`.
+    float32 or wider, because in float16 the square of 300 is infinite. Hooks get the dtype of `x`.
     """
 
     centred = True  # an RMSNorm would not subtract the mean
@@ -51,7 +50,7 @@ class LayerNorm(nn.Module):
 
 
 class Attention(nn.Module):
-    """Each head adds up the values of earlier positions, weighted by its attention pattern."""
+    """Multi-head causal attention: each head sums values, weighted by its attention pattern."""
 
     def __init__(self, cfg: HookedTransformerConfig, layer: int) -> None:
         super().__init__()
@@ -98,12 +97,13 @@ class Attention(nn.Module):
     ) -> Bool[Tensor, "query key"]:
         """True for each key that a query cannot attend to: a later one, or one out of window."""
         positions = torch.arange(scores.shape[-1], device=scores.device)
-        ago = rearrange(positions, "query -> query 1") - positions
-        return ago < 0 if self.window is None else (ago < 0) | (ago >= self.window)
+        distance = rearrange(positions, "query -> query 1") - positions
+        is_later = distance < 0
+        return is_later if self.window is None else is_later | (distance >= self.window)
 
 
 class MLP(nn.Module):
-    """Each neuron reads one direction of the stream, and writes one."""
+    """A layer of d_mlp neurons: each reads one direction of the stream, and writes one."""
 
     def __init__(self, cfg: HookedTransformerConfig) -> None:
         super().__init__()
@@ -147,7 +147,7 @@ class TransformerBlock(nn.Module):
 
 
 class Embed(nn.Module):
-    """A vector for each token."""
+    """Look up the embedding of each token, a row of W_E."""
 
     def __init__(self, cfg: HookedTransformerConfig) -> None:
         super().__init__()
@@ -158,7 +158,7 @@ class Embed(nn.Module):
 
 
 class PosEmbed(nn.Module):
-    """A vector for each position, learned."""
+    """Look up the learned embedding of each position, a row of W_pos."""
 
     def __init__(self, cfg: HookedTransformerConfig) -> None:
         super().__init__()
@@ -166,12 +166,12 @@ class PosEmbed(nn.Module):
 
     def forward(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_model"]:
         batch, pos = tokens.shape
-        # Without clone, a view of W_pos: a hook that writes into it would change the weights.
+        # Without clone this is a view of W_pos, and a hook that writes into it changes the weights.
         return repeat(self.W_pos[:pos], "pos d_model -> batch pos d_model", batch=batch).clone()
 
 
 class Unembed(nn.Module):
-    """A logit for each token: how far the stream points in its direction, plus its bias."""
+    """Compute each token's logit: the stream's dot product with its column of W_U, plus b_U."""
 
     def __init__(self, cfg: HookedTransformerConfig) -> None:
         super().__init__()

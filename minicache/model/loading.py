@@ -1,8 +1,9 @@
 """Load and save a model's folder: its configuration, its weights and its tokenizer.
 
-A folder in our own format has `config.json`, `model.safetensors` and `words.txt`. `huggingface.py`
-reads the other format. Either is checked before memory is taken for weights: the shapes that the
-configuration asks for are compared with those in the files. No model is built here.
+A folder in minicache's format has `config.json`, `model.safetensors` and `words.txt`.
+`huggingface.py` reads folders in Hugging Face's. In both, the shapes that the configuration asks
+for are compared with those in the files, before memory is taken for weights. No model is built
+here.
 
 One folder ships inside the package: the model of every lesson. Lesson 1 introduces it.
 """
@@ -33,7 +34,7 @@ FLOATS: Final = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 
 
 class Parts(NamedTuple):
-    """What a model is made of: its configuration, its weights by name, and its tokenizer."""
+    """The contents of a model's folder: its configuration, weights by name, and tokenizer."""
 
     config: dict[str, Any]
     weights: Weights
@@ -44,21 +45,21 @@ def load_parts(name_or_path: str | Path | None = None, revision: str | None = No
     """Read a model's folder. With no argument, the one that ships inside the package.
 
     Args:
-        name_or_path: A folder in our format or in Hugging Face's, an alias (`gpt2`), or a name on
-            the hub (`owner/name`).
-        revision: Of a model on the hub: a branch, a tag or a commit.
+        name_or_path: A folder in minicache's format or in Hugging Face's, an alias (`gpt2`), or a
+            name on the hub (`owner/name`).
+        revision: A branch, a tag or a commit, for a model on the hub.
 
     Raises:
         ModelFileError: there is no such model, or its files are missing, damaged, or do not fit
             together. No file outside the folder has been opened.
-        MissingPackageError: the extra `hub` is needed.
+        MissingPackageError: the extra `hub` is not installed, and the model needs it.
     """
     folder = _find_folder(name_or_path, revision)
     try:
         config = files.read_json(folder, CONFIG)
         if "model_type" in config:
             return _read_hub_parts(folder, config)
-        return _read_our_parts(folder, config)
+        return _read_own_parts(folder, config)
     except (ConfigError, TokenError) as error:
         raise ModelFileError(
             f"The files of the model at '{folder}' do not fit together: {error}"
@@ -69,39 +70,42 @@ def _find_folder(name_or_path: str | Path | None, revision: str | None) -> Path:
     if name_or_path is None:
         return SHIPPED
     if not isinstance(name_or_path, str | Path):
-        raise ArgumentTypeError(f"A model is a folder or a name, and not {name_or_path!r:.80}.")
+        raise ArgumentTypeError(
+            f"name_or_path is a folder or a name, and not {name_or_path!r:.80}."
+        )
     folder = Path(name_or_path)
     try:
-        there = folder.is_dir() and str(name_or_path) != ""
-    except (OSError, ValueError):  # too long, or not to be encoded
-        there = False
-    if there:
+        is_folder = folder.is_dir() and str(name_or_path) != ""
+    except (OSError, ValueError):  # too long, or not encodable
+        is_folder = False
+    if is_folder:
         return folder
     if hub.is_name(str(name_or_path)) and isinstance(name_or_path, str):
         return hub.fetch(name_or_path, revision)
     raise ModelFileError(
-        f"There is no model at '{name_or_path!s:.200}'. A model is a folder with {CONFIG}, "
-        f"{WEIGHTS} and {WORDS}, or one in Hugging Face's format; with no name, the shipped one."
+        f"There is no model at '{name_or_path!s:.200}'. Give a folder with {CONFIG}, {WEIGHTS} and "
+        f"{WORDS}, a folder in Hugging Face's format, or nothing for the shipped model."
     )
 
 
-def _read_our_parts(folder: Path, config: dict[str, Any]) -> Parts:
+def _read_own_parts(folder: Path, config: dict[str, Any]) -> Parts:
     tokenizer = WordTokenizer(files.read_text(folder, WORDS).split())
     weights = files.find(folder, WEIGHTS)
     if weights is None:
         raise ModelFileError(f"There is no model at '{folder}': the file {WEIGHTS} is missing.")
-    cfg = _config(config)
+    cfg = _make_config(config)
     if cfg.d_vocab != len(tokenizer.words):
-        raise ConfigError(f"{WORDS} has {len(tokenizer.words)} words and d_vocab={cfg.d_vocab}.")
-    return Parts(
-        config, files.load_safetensors([weights], lambda shapes: _check(cfg, shapes)), tokenizer
-    )
+        raise ConfigError(
+            f"{WORDS} has {len(tokenizer.words)} words, and d_vocab={cfg.d_vocab} in {CONFIG}."
+        )
+    loaded = files.load_safetensors([weights], lambda shapes: _check_weights(cfg, shapes))
+    return Parts(config, loaded, tokenizer)
 
 
 def _read_hub_parts(folder: Path, config: dict[str, Any]) -> Parts:
     def check(shapes: Weights) -> None:
         ours, converted = huggingface.convert(config, shapes)
-        _check(_config(ours), converted)
+        _check_weights(_make_config(ours), converted)
 
     weights = huggingface.read_weights(folder, check)
     ours, converted = huggingface.convert(config, weights)
@@ -109,30 +113,30 @@ def _read_hub_parts(folder: Path, config: dict[str, Any]) -> Parts:
     if file is None:
         return Parts(ours, converted, None)
     bos, eos = (
-        _special_token(config, f"{kind}_token_id", ours["d_vocab"]) for kind in ("bos", "eos")
+        _read_special_token(config, f"{kind}_token_id", ours["d_vocab"]) for kind in ("bos", "eos")
     )
     return Parts(ours, converted, HubTokenizer(file, bos, eos))
 
 
-def _special_token(config: dict[str, Any], name: str, d_vocab: int) -> int | None:
-    """A special token's id, or None. Both families take 50256 if the configuration has no entry."""
+def _read_special_token(config: dict[str, Any], name: str, d_vocab: int) -> int | None:
+    """Read a special token's id, or None. GPT-2 and GPT-Neo use 50256 if there is no entry."""
     default = 50256 if d_vocab > 50256 else None
     token = config.get(name, default)
     if token is None or (type(token) is int and 0 <= token < d_vocab):
         return token
-    raise ConfigError(f"{name}={token!r:.80}: the vocabulary has {d_vocab} tokens.")
+    raise ConfigError(f"{name}={token!r:.80}, and the vocabulary has tokens 0 to {d_vocab - 1}.")
 
 
-def _config(config: dict[str, Any]) -> HookedTransformerConfig:
+def _make_config(config: dict[str, Any]) -> HookedTransformerConfig:
     try:
         return HookedTransformerConfig(**config)
-    except TypeError as error:  # an unknown name, or one that is missing
+    except TypeError as error:  # an argument is missing
         reason = str(error).removeprefix("HookedTransformerConfig.__init__() ")
         raise ConfigError(f"{CONFIG}: {reason:.200}") from None
 
 
 def weight_shapes(cfg: HookedTransformerConfig) -> dict[str, Size]:
-    """The name and shape of every weight of a model of this shape. No memory is taken."""
+    """List the name and shape of every weight of a model. No memory is taken for weights."""
     with torch.device("meta"):
         whole = {
             "embed": Embed(cfg),
@@ -151,20 +155,20 @@ def weight_shapes(cfg: HookedTransformerConfig) -> dict[str, Size]:
     return shapes
 
 
-def _check(cfg: HookedTransformerConfig, weights: Weights) -> None:
-    """Compare the files' weights with the configuration: names, shapes and dtypes."""
-    held = len({name.split(".")[1] for name in weights if name.startswith("blocks.")})
-    if held != cfg.n_layers:  # before a million layers are listed
-        raise ConfigError(f"n_layers={cfg.n_layers}, and the weights have {held}.")
+def _check_weights(cfg: HookedTransformerConfig, weights: Weights) -> None:
+    """Check that the files' weights have the names, shapes and dtypes that `cfg` asks for."""
+    n_layers = len({name.split(".")[1] for name in weights if name.startswith("blocks.")})
+    if n_layers != cfg.n_layers:  # checked first: a file could ask for a million layers
+        raise ConfigError(f"n_layers={cfg.n_layers}, and there are weights of {n_layers} layers.")
     try:
         expected = weight_shapes(cfg)
     except (RuntimeError, TypeError, OverflowError):  # a size that no tensor can have
-        raise ConfigError("these sizes are larger than any tensor can be.") from None
+        raise ConfigError(f"the sizes in {CONFIG} are larger than any tensor can be.") from None
     constants = (".attn.mask", ".attn.IGNORE")  # TransformerLens keeps them among the weights
     given = {name: weight for name, weight in weights.items() if not name.endswith(constants)}
     for name in sorted(expected.keys() ^ given.keys()):
-        lacks = "is missing" if name in expected else "is no weight of this model"
-        raise ConfigError(f"{name!r:.80} {lacks}.")
+        problem = "is missing" if name in expected else "is no weight of this model"
+        raise ConfigError(f"the weight {name!r:.80} {problem}.")
     for name, weight in given.items():
         if weight.shape != expected[name]:
             raise ConfigError(
@@ -179,11 +183,11 @@ def save_parts(folder: str | Path, parts: Parts) -> None:
     """Write a model's folder, so that `load_parts` reads the same parts back.
 
     Raises:
-        TokenError: its tokenizer is no `WordTokenizer`, which is all that this format can keep.
+        TokenError: the tokenizer is no `WordTokenizer`, the only kind that this format can hold.
     """
     if not isinstance(parts.tokenizer, WordTokenizer):
         raise TokenError(
-            f"Only a WordTokenizer can be saved in this format, and not {parts.tokenizer!r:.80}."
+            f"minicache's format can hold a WordTokenizer only, and not {parts.tokenizer!r:.80}."
         )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """Turn text into a model's tokens and back: `to_tokens`, `to_string`, `to_str_tokens`.
 
-Free functions of a model. `HookedTransformer` binds them as methods, by name.
+These are functions of a model. `HookedTransformer` binds them as methods.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = [
 
 @runtime_checkable
 class Sizes(Protocol):
-    """How many tokens a model knows, and reads at once."""
+    """The sizes that these functions need: of the vocabulary and of the context."""
 
     @property
     def d_vocab(self) -> int: ...
@@ -41,7 +41,7 @@ class Sizes(Protocol):
 
 @runtime_checkable
 class ReadsText(Protocol):
-    """What these functions ask of a model."""
+    """A model with the attributes that these functions need."""
 
     @property
     def cfg(self) -> Sizes: ...
@@ -56,7 +56,10 @@ class ReadsText(Protocol):
 def read(
     model: ReadsText, input: Any, prepend_bos: bool
 ) -> tuple[Int[Tensor, "batch pos"], list[int] | None]:
-    """The checked tokens of an input, and each text's length. For tokens, lengths are None.
+    """Turn text or tokens into checked tokens, and give each text's length.
+
+    Returns:
+        Tokens [batch, pos]; and the texts' lengths in tokens, or None if the input was tokens.
 
     Raises:
         TokenError: the input is neither text nor tokens that the model can read.
@@ -72,15 +75,18 @@ def read(
 def to_tokens(
     model: ReadsText, input: str | Sequence[str], prepend_bos: bool = True
 ) -> Int[Tensor, "batch pos"]:
-    """The tokens of a text, or of several, on the model's device.
+    """Turn a text, or several, into tokens on the model's device.
 
-    Shorter texts of a batch are filled up on the right with the padding token. A causal model's
-    earlier positions never see it. For a loss, give `forward` the texts themselves: it knows
-    their lengths. See `attention_mask` there for what a loss takes for padding in tokens.
+    Shorter texts of a batch are padded on the right. No text token attends to padding, because
+    attention is causal. For a loss, give `forward` the texts and not their tokens: then it knows
+    their lengths. Which tokens a loss takes for padding, `attention_mask` of `forward` says.
+
+    Args:
+        prepend_bos: Begin each text with the BOS token.
 
     Raises:
-        TokenError: there is no text, no tokenizer, or a special token that it does not have is
-            needed.
+        TokenError: there is no text or no tokenizer, or the tokenizer has no BOS or padding token
+            and one is needed.
         ArgumentTypeError: `prepend_bos` is no bool.
         UnknownWordError: the vocabulary does not have a word.
     """
@@ -90,11 +96,11 @@ def to_tokens(
 def to_string(
     model: ReadsText, tokens: Int[Tensor, "*batch pos"] | Sequence[int]
 ) -> str | list[str]:
-    """The text of tokens: a string for [pos], a list of them for [batch, pos]."""
+    """Turn tokens into text: a string for [pos], a list of strings for [batch, pos]."""
     ids = check_ids(as_ids(tokens), model.cfg.d_vocab)
     if ids.ndim == 2:
         return [cast(str, to_string(model, row)) for row in ids]
-    return _tokenizer(model).decode(ids.reshape(-1).tolist())
+    return _get_tokenizer(model).decode(ids.reshape(-1).tolist())
 
 
 def to_str_tokens(
@@ -102,30 +108,34 @@ def to_str_tokens(
     input: str | Int[Tensor, " pos"] | Int[Tensor, "1 pos"],
     prepend_bos: bool = True,
 ) -> list[str]:
-    """Each token of one text as a string of its own."""
+    """Split one text, or its tokens, into a string for each token."""
     tokens = to_tokens(model, input, prepend_bos)[0] if isinstance(input, str) else input
     ids = as_ids(tokens)
     if ids.ndim == 2 and ids.shape[0] != 1:
-        raise TokenError(f"to_str_tokens reads one text, and this is a batch of {len(ids)}.")
+        raise TokenError(
+            f"to_str_tokens reads one text, and this is a batch of {len(ids)}. Give one row."
+        )
     return [cast(str, to_string(model, [token])) for token in ids.reshape(-1).tolist()]
 
 
 def to_single_token(model: ReadsText, string: str) -> int:
-    """The one token of a word.
+    """Turn a word into its token id.
 
     Raises:
-        TokenError: the string is not one token.
+        TokenError: the string is not exactly one token.
     """
     tokens = to_tokens(model, string, prepend_bos=False)[0]
     if len(tokens) != 1:
-        raise TokenError(f"{string!r} is {len(tokens)} tokens, and one is needed.")
+        raise TokenError(
+            f"{string!r} is {len(tokens)} tokens, and one is needed. Give a word that is one token."
+        )
     return int(tokens[0])
 
 
 def to_token_ids(
     model: ReadsText, tokens: str | int | Sequence[str | int] | Integer[Tensor, "*tokens"]
 ) -> Int[Tensor, "*tokens"]:
-    """The ids of tokens that are given as a word, an id, a list of either, or a tensor of ids.
+    """Turn a word, an id, a list of words or ids, or a tensor of ids into a tensor of ids.
 
     Raises:
         TokenError: a word is not one token, or the vocabulary does not have an id.
@@ -138,33 +148,33 @@ def to_token_ids(
 
 
 def encode(model: ReadsText, input: str | Sequence[str], prepend_bos: bool) -> list[list[int]]:
-    """The tokens of a text, or of several: a row for each.
+    """Turn a text, or several, into a list of token ids for each.
 
     Raises:
-        TokenError: there is no text, or the tokenizer has no start of text to prepend.
+        TokenError: there is no text, or the tokenizer has no BOS token to prepend.
         ArgumentTypeError: `prepend_bos` is no bool.
     """
     texts = [input] if isinstance(input, str) else input
-    sequence = isinstance(texts, Sequence) and len(texts) > 0
-    if not sequence or not all(isinstance(text, str) for text in texts):
+    has_items = isinstance(texts, Sequence) and len(texts) > 0
+    if not has_items or not all(isinstance(text, str) for text in texts):
         raise TokenError(f"Give a text, or a list of texts, and not {input!r}.")
     if not isinstance(prepend_bos, bool):
         raise ArgumentTypeError(f"prepend_bos is True or False, and not {prepend_bos!r}.")
-    tokenizer = _tokenizer(model)
+    tokenizer = _get_tokenizer(model)
     if not prepend_bos:
         return [list(tokenizer.encode(text)) for text in texts]
     if tokenizer.bos_token_id is None:
-        raise TokenError("This tokenizer has no start of text. Give prepend_bos=False.")
+        raise TokenError("This tokenizer has no BOS token (start of text). Give prepend_bos=False.")
     return [[tokenizer.bos_token_id, *tokenizer.encode(text)] for text in texts]
 
 
 def pad(model: ReadsText, rows: Sequence[Sequence[int]]) -> Int[Tensor, "batch pos"]:
-    """Rows of tokens on the model's device, the shorter ones filled up on the right.
+    """Pad rows of tokens on the right to one length, and put them on the model's device.
 
     Raises:
-        TokenError: they differ in length, and there is nothing to fill up with.
+        TokenError: the rows differ in length, and the tokenizer has no padding token.
     """
-    longest, pad_token_id = max(map(len, rows)), _tokenizer(model).pad_token_id
+    longest, pad_token_id = max(map(len, rows)), _get_tokenizer(model).pad_token_id
     if pad_token_id is None:
         if any(len(row) < longest for row in rows):
             raise TokenError(
@@ -176,10 +186,10 @@ def pad(model: ReadsText, rows: Sequence[Sequence[int]]) -> Int[Tensor, "batch p
     return torch.tensor(padded, dtype=torch.long, device=model.device)
 
 
-def _tokenizer(model: ReadsText) -> Tokenizer:
+def _get_tokenizer(model: ReadsText) -> Tokenizer:
     if model.tokenizer is None:
         raise TokenError(
-            "This model has no tokenizer, so it cannot read text. Give tokens, or give the model a "
-            "tokenizer."
+            "This model has no tokenizer, so it cannot read text. Give tokens, or set "
+            "model.tokenizer."
         )
     return model.tokenizer

@@ -13,7 +13,7 @@ __all__ = ["HubTokenizer", "Tokenizer", "TransformersTokenizer", "WordTokenizer"
 
 @runtime_checkable
 class Tokenizer(Protocol):
-    """What a model needs of its tokenizer. An id is None where it has no such token."""
+    """The methods and ids that a model needs. An id is None if there is no such token."""
 
     pad_token_id: int | None
     bos_token_id: int | None
@@ -24,13 +24,13 @@ class Tokenizer(Protocol):
 
 
 class WordTokenizer:
-    """One token a word. White space separates words, and a full stop is a word.
+    """A tokenizer with one token for each word. Words, full stops too, are separated by spaces.
 
-    The first two words of the vocabulary are special: `<pad>` fills up the shorter texts of a
-    batch, and `<bos>` begins every text. A head that finds nothing can attend to `<bos>`.
+    The first two words of the vocabulary are special: `<pad>` pads the shorter texts of a batch,
+    and `<bos>` begins every text. A head that finds nothing to attend to can attend to `<bos>`.
 
     Raises:
-        TokenError: a word stands twice in the vocabulary, or the special words are not first.
+        TokenError: the vocabulary repeats a word, or the special words are not first.
     """
 
     PAD, BOS = "<pad>", "<bos>"
@@ -44,16 +44,16 @@ class WordTokenizer:
                 f"{self.words[:2]!r:.80}."
             )
         if len(self.ids) != len(self.words):
-            twice = sorted({word for word in self.words if self.words.count(word) > 1})
-            raise TokenError(f"A vocabulary has each word once, and this one repeats {twice}.")
+            repeated = sorted({word for word in self.words if self.words.count(word) > 1})
+            raise TokenError(f"A vocabulary has each word once, and this one repeats {repeated}.")
         self.pad_token_id: int | None = 0
         self.bos_token_id: int | None = 1
 
     def encode(self, text: str) -> list[int]:
-        """The token of each word.
+        """Turn a text into the token of each word.
 
         Raises:
-            UnknownWordError: a word is not in the vocabulary; the message has the nearest ones.
+            UnknownWordError: a word is not in the vocabulary; the message has the nearest words.
         """
         words = text.split()
         for word in words:
@@ -66,16 +66,16 @@ class WordTokenizer:
         return [self.ids[word] for word in words]
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """The words of these tokens, a space between two."""
+        """Turn tokens into their words, joined by spaces."""
         return " ".join(self.words[token] for token in tokens)
 
 
 class HubTokenizer:
-    """A `tokenizer.json`, through the package `tokenizers`.
+    """The tokenizer of a `tokenizer.json`, run by the package `tokenizers`.
 
     The file may ask for truncation or padding. As in `transformers`, neither is done: a text keeps
-    all its tokens, and `to_tokens` pads. Without a start-of-text token, the end-of-text token is
-    used. It is also the padding token, as in TransformerLens.
+    all its tokens, and `to_tokens` pads. The end-of-text token is also the padding token, as in
+    TransformerLens. Without a start-of-text token, it begins texts too.
 
     Raises:
         ModelFileError: the file is damaged.
@@ -97,23 +97,22 @@ class HubTokenizer:
         self.pad_token_id = self.eos_token_id
 
     def encode(self, text: str) -> list[int]:
-        """The tokens of a text. Spaces count: ` Mary` and `Mary` are different tokens."""
+        """Turn a text into tokens. Spaces count: ` Mary` and `Mary` are different tokens."""
         return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """The text of these tokens."""
+        """Turn tokens into text."""
         return str(self.tokenizer.decode(list(tokens), skip_special_tokens=False))
 
 
 class TransformersTokenizer:
-    """A tokenizer of `transformers`, which adds special tokens only where `to_tokens` asks."""
+    """A tokenizer of `transformers`. Only `to_tokens` adds a BOS token, and only if asked to."""
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
-        end = tokenizer.eos_token_id
-        bos, pad = tokenizer.bos_token_id, tokenizer.pad_token_id
-        self.bos_token_id: int | None = end if bos is None else bos
-        self.pad_token_id: int | None = end if pad is None else pad
+        bos, eos, pad = tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id
+        self.bos_token_id: int | None = eos if bos is None else bos
+        self.pad_token_id: int | None = eos if pad is None else pad
 
     def encode(self, text: str) -> list[int]:
         return list(self.tokenizer.encode(text, add_special_tokens=False))

@@ -1,8 +1,8 @@
 """A GPT-2-shaped transformer that takes text or tokens, with a hook point at every step.
 
-`layers.py` has its parts, and `inputs.py` checks what it is given. Here they become one model: text
-becomes tokens, tokens become logits, and the weights have the short names that analyses use.
-Lessons 1 and 2 walk through it.
+`layers.py` has its modules, `text.py` turns text into tokens, and `inputs.py` checks tokens. The
+model also has the short names of weights that analyses use, such as `W_U`. Lessons 1 and 2 walk
+through it.
 """
 
 from __future__ import annotations
@@ -41,28 +41,28 @@ __all__ = ["HookedTransformer", "Output"]
 
 
 class Output(NamedTuple):
-    """What `return_type="both"` gives."""
+    """The output of a model that is called with `return_type="both"`."""
 
     logits: Float[Tensor, "batch pos d_vocab"]
     loss: Float[Tensor, ""]
 
 
-def _over_layers(path: str) -> property:
-    """A property that stacks one parameter of every block: [layer, ..]."""
+def _stack_over_layers(path: str) -> property:
+    """Make a property that stacks one parameter of every block: [layer, ..]."""
     module, name = path.split(".")
 
-    def stacked(self: HookedTransformer) -> Tensor:
+    def stack(self: HookedTransformer) -> Tensor:
         if module == "mlp" and self.cfg.attn_only:
             raise MissingParameterError(
                 f"There is no {name}: the model is attn_only, without MLPs."
             )
         return torch.stack([getattr(getattr(block, module), name) for block in self.blocks])
 
-    return property(stacked, doc=f"`blocks.*.{path}`, stacked: [layer, ..].")
+    return property(stack, doc=f"`blocks.*.{path}`, stacked: [layer, ..].")
 
 
 class HookedTransformer(HookedRootModule):
-    """The whole model. Its input is text or tokens, and every activation has a hook point.
+    """A GPT-2-shaped transformer: text or tokens in, logits or a loss out.
 
     Examples:
         >>> model = HookedTransformer.from_pretrained()
@@ -71,8 +71,8 @@ class HookedTransformer(HookedRootModule):
         ['hook_embed', 'hook_pos_embed', 'blocks.0.hook_resid_pre']
 
     Args:
-        cfg: Its shape.
-        tokenizer: Turns text into tokens. Without one, give tokens.
+        cfg: Its sizes and options.
+        tokenizer: Turns text into tokens. Without one, the model reads tokens only.
     """
 
     def __init__(self, cfg: HookedTransformerConfig, tokenizer: Tokenizer | None = None) -> None:
@@ -96,24 +96,25 @@ class HookedTransformer(HookedRootModule):
         center_writing_weights: bool = False,
         center_unembed: bool = False,
     ) -> HookedTransformer:
-        """A trained model. With no argument, the small one that ships with minicache.
+        """Load a trained model. With no argument, load the small one that ships with minicache.
+
+        Unlike TransformerLens, this rewrites no weights (`fold_ln` and the other two) unless asked.
 
         Args:
-            name_or_path: A folder, an alias (`gpt2`, `tiny-stories-1M`) or a hub's `owner/name`.
-            revision: Of a model on the hub: a branch, a tag or a commit.
-            fold_ln: See `minicache.model.processing`. Unlike in TransformerLens, none of the three
-                steps is done unless asked for.
-            center_writing_weights: See there.
-            center_unembed: See there.
+            name_or_path: A folder, an alias (`gpt2`, `tiny-stories-1M`) or `owner/name` on the hub.
+            revision: A branch, a tag or a commit, for a model on the hub.
+            fold_ln: Call `processing.fold_ln` on the model.
+            center_writing_weights: Call `processing.center_writing_weights` on it.
+            center_unembed: Call `processing.center_unembed` on it.
 
         Raises:
-            ModelFileError: there is no model there, or its files do not fit together.
-            MissingPackageError: the extra `hub` is needed.
+            ModelFileError: there is no such model, or its files do not fit together.
+            MissingPackageError: the extra `hub` is not installed, and the model needs it.
         """
         parts = load_parts(name_or_path, revision)
         model = cls(HookedTransformerConfig(**parts.config), parts.tokenizer)
         if any(weight.dtype == torch.float64 for weight in parts.weights.values()):
-            model = model.double()  # float32 would round them
+            model = model.double()  # float32 would round the weights
         model.load_state_dict(parts.weights)
         for wanted, process in (
             (fold_ln, processing.fold_ln),
@@ -143,33 +144,35 @@ class HookedTransformer(HookedRootModule):
 
         Args:
             input: Text (see `to_tokens`), or tokens; with `start_at_layer`, the residual stream.
-            return_type: `"logits"` [batch, pos, d_vocab]; `"loss"`, the mean cross-entropy of each
-                next token in nats; `"both"` as an `Output`; or None.
+            return_type: `"logits"` [batch, pos, d_vocab]; `"loss"`, the mean cross-entropy of all
+                next tokens in nats; `"both"`, an `Output`; or None.
             stop_at_layer: Stop before this block (negative from the end), and return the residual
-                stream there, [batch, pos, d_model], whatever `return_type` says.
+                stream there, [batch, pos, d_model]. `return_type` is ignored then.
+            prepend_bos: Begin each text with the BOS token. Tokens are taken as they are.
             start_at_layer: Start before this block (negative from the end; n_layers runs none),
                 with `input` as the residual stream there.
             tokens: With `start_at_layer`, the tokens of that stream. A loss needs them.
             attention_mask: 1 for each token and 0 for padding, which is on the right. A loss leaves
-                padding out. Texts need no mask. Of tokens without a mask, `<pad>` at the end of a
-                row is left out; where the padding token is also the end of text (GPT-2), every
-                token counts.
+                padding out. Texts need no mask. Of tokens without a mask, a loss leaves out padding
+                at the end of a row. If the tokenizer's padding token is also its end of text (as
+                for GPT-2), every token counts.
 
         Raises:
             TokenError: the input is empty, too long, out of the vocabulary or of the wrong type, or
                 a loss has no next token to predict.
-            ConfigError: an unknown `return_type`, no stream to start with, `tokens` or
-                `attention_mask` where they are missing or not needed.
+            ConfigError: an unknown `return_type`; `input` is no stream to start with; or `tokens`
+                or `attention_mask` is missing, or given where it has no use.
             ShapeError: `attention_mask` does not have the tokens' shape.
             ArgumentTypeError: a layer is no int, or `prepend_bos` no bool.
-            LayerRangeError: no such layer to stop or to start at, or it stops before it starts.
+            LayerRangeError: the model has no such layer, or `stop_at_layer` comes before
+                `start_at_layer`.
         """
         if return_type not in ("logits", "loss", "both", None):
             raise ConfigError(
                 f"return_type={return_type!r}: give 'logits', 'loss', 'both' or None."
             )
-        start = self._boundary(start_at_layer, 0)
-        stop = self._boundary(stop_at_layer, self.cfg.n_layers)
+        start = self._resolve_layer(start_at_layer, 0)
+        stop = self._resolve_layer(stop_at_layer, self.cfg.n_layers)
         if start > stop:
             raise LayerRangeError(
                 f"start_at_layer={start_at_layer} comes after stop_at_layer={stop_at_layer}: "
@@ -183,8 +186,8 @@ class HookedTransformer(HookedRootModule):
             resid = check_stream(input, self.cfg.d_model)
             if needs_tokens and tokens is None:
                 raise ConfigError(
-                    "A loss, or an attention_mask, needs the tokens of the stream that was given. "
-                    "Give them as tokens=."
+                    "With start_at_layer, a loss or an attention_mask needs the tokens of the "
+                    "stream. Give them as tokens=."
                 )
             ids, lengths = text.read(self, tokens, False) if needs_tokens else (resid, None)
             if ids.shape[:2] != resid.shape[:2]:
@@ -233,7 +236,8 @@ class HookedTransformer(HookedRootModule):
     ) -> tuple[Any, Any]:
         """Run the model, and return its output and an `ActivationCache` of the run.
 
-        See `HookedRootModule.run_with_cache`; `return_cache_object=False` gives the plain dict.
+        See `HookedRootModule.run_with_cache`. With `return_cache_object=False`, the activations
+        are a plain dictionary.
         """
         output, entries = HookedRootModule.run_with_cache(self, *model_args, **kwargs)
         if not return_cache_object:
@@ -250,9 +254,10 @@ class HookedTransformer(HookedRootModule):
     def tokens_to_residual_directions(
         self, tokens: str | int | Sequence[str | int] | Integer[Tensor, "*batch"]
     ) -> Float[Tensor, "*batch d_model"]:
-        """The direction of the stream, after the final LayerNorm, that each token's logit reads.
+        """Return the direction in the stream that each token's logit reads: its column of W_U.
 
-        It is the token's column of W_U. A list of words gives a direction for each.
+        The token's logit is the dot product of this direction with the final LayerNorm's output,
+        plus b_U. A list of words gives a direction for each.
         """
         ids = self.to_token_ids(tokens)
         return F.embedding(ids, self.W_U.T)  # a copy, where W_U.T[ids] may be a view
@@ -260,15 +265,15 @@ class HookedTransformer(HookedRootModule):
     def accumulated_bias(
         self, layer: int | None, mlp_input: bool = False, include_mlp_biases: bool = True
     ) -> Float[Tensor, " d_model"]:
-        """The sum of all b_O and b_out that were added to the stream before a place in it.
+        """Sum all b_O and b_out that were added to the residual stream before a place in it.
 
         Args:
-            layer: The place, as `decompose_resid` counts it: 0 is before block 0, None the last.
-            mlp_input: Count block `layer`'s attention too.
-            include_mlp_biases: Leave the MLPs' out if False.
+            layer: The place (see `names.stream_place`): 0 is before block 0, None after the last.
+            mlp_input: Also add b_O of block `layer`.
+            include_mlp_biases: False leaves out b_out of the MLPs.
 
         Raises:
-            LayerRangeError: no such place.
+            LayerRangeError: the stream has no such place.
         """
         place = stream_place(layer, self.cfg.n_layers, mlp_input=mlp_input)
         total = torch.zeros_like(self.ln_final.b)
@@ -280,15 +285,15 @@ class HookedTransformer(HookedRootModule):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are, and so where tokens go."""
+        """The device of the weights, to which tokens go."""
         return self.embed.W_E.device
 
-    W_Q, W_K = _over_layers("attn.W_Q"), _over_layers("attn.W_K")
-    W_V, W_O = _over_layers("attn.W_V"), _over_layers("attn.W_O")
-    b_Q, b_K = _over_layers("attn.b_Q"), _over_layers("attn.b_K")
-    b_V, b_O = _over_layers("attn.b_V"), _over_layers("attn.b_O")
-    W_in, b_in = _over_layers("mlp.W_in"), _over_layers("mlp.b_in")
-    W_out, b_out = _over_layers("mlp.W_out"), _over_layers("mlp.b_out")
+    W_Q, W_K = _stack_over_layers("attn.W_Q"), _stack_over_layers("attn.W_K")
+    W_V, W_O = _stack_over_layers("attn.W_V"), _stack_over_layers("attn.W_O")
+    b_Q, b_K = _stack_over_layers("attn.b_Q"), _stack_over_layers("attn.b_K")
+    b_V, b_O = _stack_over_layers("attn.b_V"), _stack_over_layers("attn.b_O")
+    W_in, b_in = _stack_over_layers("mlp.W_in"), _stack_over_layers("mlp.b_in")
+    W_out, b_out = _stack_over_layers("mlp.W_out"), _stack_over_layers("mlp.b_out")
 
     @property
     def W_E(self) -> Float[Tensor, "d_vocab d_model"]:
@@ -311,13 +316,15 @@ class HookedTransformer(HookedRootModule):
         return self.unembed.b_U
 
     def __getattr__(self, name: str) -> Any:
-        # Python asks here after a property has raised AttributeError, and drops what that said.
-        if isinstance(found := getattr(type(self), name, None), property) and found.fget:
-            return found.fget(self)
+        # Python calls this after a property raised an AttributeError, and drops that error. To
+        # raise it again, with its message, the property is called again.
+        attribute = getattr(type(self), name, None)
+        if isinstance(attribute, property) and attribute.fget:
+            return attribute.fget(self)
         return super().__getattr__(name)
 
     def config_dict(self) -> dict[str, Any]:
-        """The configuration as plain data: what `from_pretrained` reads."""
+        """Return the configuration as a dictionary, as `config.json` holds it."""
         return asdict(self.cfg)
 
     def _init_weights(self) -> None:
@@ -329,12 +336,13 @@ class HookedTransformer(HookedRootModule):
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], *args: Any, **kwargs: Any) -> None:
         # TransformerLens keeps two constants of its attention among the weights.
-        for name in [n for n in state_dict if n.endswith((".attn.mask", ".attn.IGNORE"))]:
+        constants = [n for n in state_dict if n.endswith((".attn.mask", ".attn.IGNORE"))]
+        for name in constants:
             del state_dict[name]
         super()._load_from_state_dict(state_dict, *args, **kwargs)
 
-    def _boundary(self, layer: int | None, default: int) -> int:
-        """A layer to start or to stop before, from 0 to n_layers."""
+    def _resolve_layer(self, layer: int | None, default: int) -> int:
+        """Convert a layer to start or stop before, which may count from the end, to 0..n_layers."""
         if layer is None:
             return default
         after_all = type(layer) is int and layer == self.cfg.n_layers
