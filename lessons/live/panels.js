@@ -45,7 +45,7 @@
   }
 
   const percent = (share) => (share >= 0.995 ? "100%" : share < 0.005 ? "0%" : `${Math.round(share * 100)}%`)
-  const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2)
+  const signed = (value) => (value <= -0.005 ? "−" : "+") + Math.abs(value).toFixed(2)
   const quoted = (text) => JSON.stringify(text)
   const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]
 
