@@ -10,7 +10,7 @@ __all__ = ["usable_device"]
 
 
 def usable_device(given: torch.device | str | int) -> torch.device:
-    """Check that this machine has a device, and that it keeps values. The meta device has shapes only.
+    """Return the device, if this machine has it and it keeps values: `meta` has shapes only.
 
     Raises:
         ArgumentTypeError: that is not a device, its name or its number.
