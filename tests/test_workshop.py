@@ -20,6 +20,7 @@ import pytest
 
 from exercises.__main__ import _parser
 from exercises.commands import release as commands_release
+from exercises.commands.grade import grade_class
 from exercises.commands.record import edits_of
 from exercises.commands.release import HANDOUT, ReleaseError, release
 from exercises.grader.bank import HOME, exercises_in, grade, load
@@ -416,6 +417,25 @@ def test_a_class_is_graded_on_some_exercises_and_named_when_asked(a_class, tmp_p
     assert f"of {EXERCISES[4].most} points" in done.stdout
     assert name(1) not in done.stdout
     assert "nested_solved" in projector.read_text()
+
+
+def test_programs_that_differ_in_comments_are_graded_once_and_lines_are_each_ones_own(tmp_path):
+    seen = tmp_path / "seen"
+    counts = f"open({str(seen)!r}, 'a').write('.')\n"
+    passes = f"{SOLUTION}\n{counts}"
+    raises = f"{counts}raise OSError('mine')\n"
+    lay_out(tmp_path / "class", {
+        f"ann/{FIRST.name}.py": passes,
+        f"bo/{FIRST.name}.py": f"{passes}# bo\n",
+        f"cy/{FIRST.name}.py": raises,
+        f"di/{FIRST.name}.py": f"# di\n{raises}",
+        f"ed/{FIRST.name}.py": f"# di\n{raises}",
+    })  # fmt: skip
+    results = [one.results[0] for one in grade_class(tmp_path / "class", [FIRST]).students]
+    assert [one.status for one in results] == ["passed"] * 2 + ["crashed"] * 3
+    assert ["line 2" in one.problem for one in results[2:]] == [True, False, False]
+    assert ["line 3" in one.problem for one in results[2:]] == [False, True, True]
+    assert seen.read_text() == "." * 3
 
 
 def test_names_that_no_terminal_or_spreadsheet_takes_stop_nothing(tmp_path):
