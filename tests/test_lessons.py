@@ -345,12 +345,25 @@ def test_the_table_of_peers_is_what_was_measured():
     assert table(found) in (ROOT / "lessons" / "16_onward.md").read_text()
 
 
-def test_the_table_of_a_gpus_gauges_is_what_was_recorded():
-    found = json.loads((ROOT / "tests" / "benchmarks" / "gpu.json").read_text())
+def test_what_lesson_12b_says_of_a_gpu_is_what_was_recorded():
+    record = json.loads((ROOT / "tests" / "benchmarks" / "gpu.json").read_text())
     page = (ROOT / "lessons" / "12_methods.md").read_text()
-    shown = found["runs"]["shipped"]
-    assert textwrap.indent(gpu.table(found), " " * 8) in page
-    assert all(line in page for line in (*shown["memory_summary"], shown["nvidia-smi"][1]))
+    run = record["runs"]["shipped"]
+    assert textwrap.indent(gpu.table(record), " " * 8) in page
+    assert all(line in page for line in (*run["memory_summary"], run["nvidia-smi"][1]))
+    allocated, reserved, used = (
+        [read[what] for read in run["steps"].values()]
+        for what in ("allocated", "reserved", "used on the device")
+    )
+    first, second = allocated[2] - allocated[1], allocated[4] - allocated[3]
+    rounded_up = 40 * 512  # each tensor to a multiple of 512 bytes
+    assert run["exact"] == 24_380_160
+    assert 0 <= second - run["exact"] - run["logits"] < rounded_up
+    assert (f"{first / 1e6:.1f}", f"{second / 1e6:.1f}") == ("58.7", "25.1")
+    assert allocated[3] - allocated[1] == 32 * 2**20
+    assert used[2] - used[1] > 2 * (reserved[2] - reserved[1])
+    assert reserved[2] == reserved[3] > reserved[6]
+    assert run["profiler"]["sum"] == second
 
 
 def test_the_table_of_families_is_what_was_measured():
