@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -71,6 +72,19 @@ def students(tmp_path_factory: pytest.TempPathFactory) -> Path:
     commands = re.search(r"```bash\n(.*?)```", (copy / "README.md").read_text(), re.S)[1]
     shell(without_an_index(commands), copy, bare())
     return copy
+
+
+def test_the_oldest_pytest_that_we_ask_for_shows_the_scoreboard_and_nothing_else(tmp_path):
+    oldest = re.search(r'"pytest>=([\d.]+)"', (ROOT / "pyproject.toml").read_text())[1]
+    there = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", tmp_path]
+    subprocess.run([*there, f"pytest=={oldest}.*"], check=True)
+    graded = "-W default -m pytest -p no:cacheprovider exercises -k hook_point --solutions".split()
+    done = subprocess.run(
+        [sys.executable, "-O", *graded],  # without assert pytest warns
+        cwd=ROOT, env={**KEPT, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "1 of 1 exercises" in done.stdout
+    assert "warnings" not in done.stdout
 
 
 def test_a_students_copy_installs_and_grades(students):

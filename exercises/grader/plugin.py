@@ -105,8 +105,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _take_the_terminal(config: pytest.Config) -> None:
-    """Leave out pytest's own failures and summary: the scoreboard says it better."""
+    """Leave out pytest's own failures, warnings and summary: the scoreboard says it better."""
+    # Not by --no-summary: before pytest 9.2 that leaves the scoreboard out too.
     vars(config.option).update(tbstyle="no", reportchars="")
+    if reporter := config.pluginmanager.get_plugin("terminalreporter"):
+        reporter.reportchars = ""  # read from the options before
 
 
 @pytest.fixture
