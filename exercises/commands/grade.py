@@ -190,7 +190,7 @@ def _graded(
     answers = [(exercise.name, handin.answer(exercise)[0]) for exercise, handin, _ in every]
     texts = [(name, _text(answer)) for name, answer in answers]
     programs = [(name, _program(answer)) for name, answer in answers]
-    first = {programs[n]: n for n in reversed(range(len(every)))}  # to have a program
+    first = {program: n for n, program in reversed([*enumerate(programs)])}  # answer that has it
     results: dict[tuple[str, bytes], Result] = {}
     with suppress(ImportError):  # exercise 15 makes torch load this: here once, for all children
         import_module("torch.distributed.tensor")

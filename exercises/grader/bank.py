@@ -18,7 +18,7 @@ from typing import Any
 
 from exercises.earlier import FROM
 from exercises.grader.child import Sighting, load_checks, watch
-from exercises.grader.look import differs
+from exercises.grader.look import differs, result_differs
 from exercises.grader.relations import relation
 from exercises.grader.variants import came_at, diagnose, faults, places
 
@@ -237,10 +237,9 @@ def _judged(exercise: Exercise, record: dict[str, Any], sighting: Sighting) -> R
     problem = differs(came, wanted) or ""
     if came["kind"] == "raised" and (came["line"] or "").endswith("raise NotImplementedError"):
         problem, causes = f"This part is not written yet: your line {came['line']}", []
-    asked_for = wanted["kind"] == "raised" and wanted["builtin"] in came.get("classes", ())
     return Result(
         exercise,
-        "crashed" if came["kind"] == "raised" and not asked_for else "wrong",
+        "crashed" if came["kind"] == "raised" and result_differs(came, wanted) else "wrong",
         earned,
         check=check,
         call=call,

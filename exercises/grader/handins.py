@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import zip_longest
 from pathlib import Path
 
 from exercises.grader.bank import Exercise, is_stub, read_code
@@ -107,10 +107,9 @@ def find_answers(folder: Path, exercises: Iterable[Exercise]) -> Handin:
 
 def holds_answers(place: Path) -> bool:
     """Whether a file at this place, relative to a hand-in's folder, is looked at."""
-    kind, parts = place.suffix.lower(), place.parts
-    clones = [one for one, inner in pairwise(parts) if inner in CLONED]
-    others = [one for one in parts if one not in clones and _is_other(Path(one))]
-    return kind in (".py", *MISTAKEN) and not others
+    inside = zip_longest(place.parts, place.parts[1:], fillvalue="")
+    others = any(_holds_none(name, [inner]) for name, inner in inside)
+    return place.suffix.lower() in (".py", *MISTAKEN) and not others
 
 
 def _root(folder: Path) -> Path:
@@ -123,8 +122,12 @@ def _root(folder: Path) -> Path:
 
 
 def _is_other(path: Path) -> bool:
-    cloned = any((path / inner).is_dir() for inner in CLONED)
-    return path.name.startswith(".") or (path.name in OTHER and not cloned)
+    return _holds_none(path.name, [inner for inner in CLONED if (path / inner).is_dir()])
+
+
+def _holds_none(name: str, inside: Iterable[str]) -> bool:
+    """Whether a folder of this name, with these inside it, holds no answers."""
+    return name.startswith(".") or (name in OTHER and CLONED.isdisjoint(inside))
 
 
 def _files(root: Path) -> Iterator[Path]:

@@ -20,7 +20,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["MissingError", "Observation", "describe", "differs", "numbers", "observe", "raised"]
+__all__ = [
+    *("MissingError", "Observation", "describe", "differs", "numbers", "observe", "raised"),
+    "result_differs",
+]
 
 Observation = dict[str, Any]
 MOST = 4096  # numbers of one tensor; a check that shows more is a mistake in the check
@@ -157,7 +160,7 @@ def _named(axes: list[str], numbers: list[int]) -> str:
 
 def differs(came: Observation, wanted: Observation) -> str | None:
     """The first difference, coarse before fine, in a sentence or two; None if there is none."""
-    if told := _differs(came, wanted):
+    if told := result_differs(came, wanted):
         return told
     if changed := came.get("changed"):
         told = ", and ".join(list(dict.fromkeys(changed))[:3])
@@ -165,7 +168,8 @@ def differs(came: Observation, wanted: Observation) -> str | None:
     return None
 
 
-def _differs(came: Observation, wanted: Observation) -> str | None:
+def result_differs(came: Observation, wanted: Observation) -> str | None:
+    """`differs`, whatever the call changed beside its result."""
     whole = _beside(came, wanted)
     if came["kind"] != wanted["kind"]:
         return whole

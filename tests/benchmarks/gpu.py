@@ -48,14 +48,13 @@ def read() -> dict[str, int]:
 def table(found: dict[str, Any]) -> str:
     """What lesson 12b shows of a record: the gauges after each step, for the shipped model."""
     rows = ["| after | allocated | reserved | used on the device |", "|---|--:|--:|--:|"]
-    for step, read in found["runs"]["shipped"]["steps"].items():
-        rows.append(f"| {step} | " + " | ".join(f"{b / 1e6:.2f} MB" for b in read.values()) + " |")
+    for step, sizes in found["runs"]["shipped"]["steps"].items():
+        rows.append(f"| {step} | " + " | ".join(f"{b / 1e6:.2f} MB" for b in sizes.values()) + " |")
     return "\n".join(rows)
 
 
 def observe(name: str) -> dict[str, Any]:
     """All gauges around one forward pass of a model, in this process."""
-    steps = {}
     if name == "shipped":
         model = HookedTransformer.from_pretrained()
     else:
@@ -64,8 +63,7 @@ def observe(name: str) -> dict[str, Any]:
     batch, pos = RUNS[name]
     tokens = torch.arange(batch * pos).reshape(batch, pos) % model.cfg.d_vocab
     torch.cuda.init()
-    free, total = torch.cuda.mem_get_info()
-    steps["nothing yet"] = {"allocated": 0, "reserved": 0, "used on the device": total - free}
+    steps = {"nothing yet": read()}
     model, tokens = model.cuda(), tokens.cuda()
     steps["the model is there"] = read()
     for which in ("first", "second"):
