@@ -1,6 +1,7 @@
 """Shared set-up. Small models gain nothing from two threads, and xdist runs two of us."""
 
 import os
+import signal
 
 import jaxtyping
 import pytest
@@ -40,6 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
     It comes before the first backward, when autograd counts the devices that there are. And its
     first tensor makes torch load more of itself: here once, and not in every graded child.
     """
+    # A shell's job in the background ignores Ctrl+C, and whatever we start would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.option.markexpr != "cuda":
         torch.ones(1).to(accelerator())
 
