@@ -1,6 +1,7 @@
 """What exercise 3 shows: every activation, no copy, no graph, and the run as it would have been."""
 
 import weakref
+from functools import cache
 
 import torch
 
@@ -12,8 +13,26 @@ TOKENS = torch.tensor([[1, 2, 3], [4, 5, 6]])
 SHARED = ("blocks.0.hook_mlp_out", "blocks.1.attn.hook_z", "unembed.hook_out")
 
 
+WORLDS = {
+    "2 layers": ({}, TOKENS),
+    "1 layer without MLP, one token": ({"n_layers": 1, "attn_only": True}, TOKENS[:1, :1]),
+    "4 layers": ({"n_layers": 4}, TOKENS),
+}
+
+
 def model(**shape):
     return patient(**{"n_heads": 3, **shape}).requires_grad_(True)
+
+
+@cache
+def world(name):
+    shape, tokens = WORLDS[name]
+    return {"model": model(**shape), "tokens": tokens}
+
+
+def make_ready():
+    for name in WORLDS:
+        world(name)
 
 
 def pattern(name):
@@ -29,19 +48,16 @@ def boom(error):
 
 @points(2)
 def test_it_gives_the_logits_and_every_activation(answer, see):
-    for label, shape, tokens in (
-        ("2 layers", {}, TOKENS),
-        ("1 layer without MLP, one token", {"n_layers": 1, "attn_only": True}, TOKENS[:1, :1]),
-        ("4 layers", {"n_layers": 4}, TOKENS),
-    ):
-        given = {"model": model(**shape), "tokens": tokens}
+    for label in WORLDS:
+        given = world(label)
 
         def ask(label, thunk, axes="", given=given):
             see(label, lambda: thunk(*answer.run_with_cache(**given)), axes, **given)
 
         ask(f"{label}: list(cache)", lambda logits, cache: list(cache))
         ask(f"{label}: logits", lambda logits, cache: logits, "batch pos d_vocab")
-        for name in ("hook_embed", "blocks.0.attn.hook_q", "ln_final.hook_scale"):
+        names = ("hook_embed", "blocks.0.attn.hook_q", "ln_final.hook_scale")
+        for name in names if label == "2 layers" else ():
             ask(f"{label}: cache[{name!r}]", lambda logits, cache, name=name: cache[name])
         ask(
             f"{label}: names whose tensor requires a gradient",
@@ -71,7 +87,7 @@ def test_the_run_is_as_it_would_have_been(answer, see):
     see("the same with a filter for blocks.0.attn.hook_z", grad_past_a_hook, "head d_head", **given)
 
     def under_what():
-        counted, seen = model(), []
+        counted, seen = model(n_layers=1), []
         counted.add_hook("hook_embed", lambda tensor, hook: seen.append(tensor.requires_grad))
         answer.run_with_cache(counted, TOKENS)
         return seen[0]
@@ -84,8 +100,8 @@ def test_the_run_is_as_it_would_have_been(answer, see):
 
     see("under no_grad: logits.requires_grad", without_grad, **given)
     for error in (ZeroDivisionError("on purpose"), KeyboardInterrupt("on purpose")):
-        broken = model()
-        broken.add_hook("blocks.1.hook_mlp_out", boom(error))
+        broken = model(n_layers=1)
+        broken.add_hook("blocks.0.hook_mlp_out", boom(error))
         see(
             f"a user's hook raises {type(error).__name__}",
             lambda broken=broken: answer.run_with_cache(broken, TOKENS),
@@ -93,7 +109,7 @@ def test_the_run_is_as_it_would_have_been(answer, see):
         )
 
     def runs():
-        counted, count = model(), []
+        counted, count = model(n_layers=1), []
         counted.add_hook("hook_embed", lambda tensor, hook: count.append(1))
         answer.run_with_cache(counted, TOKENS)
         return len(count)
@@ -155,7 +171,7 @@ def test_a_filter_says_what_is_kept(answer, see):
     )
 
     def held():
-        one, refs, alive = model(), [], []
+        one, refs, alive = model(n_layers=1), [], []
         one.blocks[0].attn.hook_attn_scores.add_hook(
             lambda t, hook: refs.append(weakref.ref(t.untyped_storage()))
         )

@@ -28,6 +28,11 @@ WORLDS = {
 }
 
 
+def make_ready():
+    for shape in WORLDS.values():
+        world(**shape)
+
+
 def ask(answer, see, label, item, given, axes=AXES):
     see(label, lambda: answer.logit_attrs(**given)[item], axes, **given)
 

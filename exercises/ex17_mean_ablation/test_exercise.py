@@ -15,7 +15,10 @@ LESSON = "lesson 6, A share is not a cause"
 WORLDS = {
     "3 layers of 2 heads": {},
     "1 layer, batch 1": {"n_layers": 1, "n_heads": 3, "batch": 1, "items": 2, "pos": 3},
-    "4 layers, float32": {"n_layers": 4, "batch": 2, "items": 3, "pos": 4, "dtype": torch.float32},
+    "2 layers of 3 heads, float32": {
+        **{"n_layers": 2, "n_heads": 3, "batch": 2, "items": 3, "pos": 4},
+        "dtype": torch.float32,
+    },
     "all sizes 4": dict.fromkeys(("n_layers", "n_heads", "batch", "items", "pos"), 4),
 }
 
@@ -28,6 +31,12 @@ def world(n_layers=3, n_heads=2, batch=1, items=5, pos=6, dtype=torch.float64, s
         "tokens": torch.randint(0, 11, (batch, pos), generator=generator),
         "reference": torch.randint(0, 11, (items, pos), generator=generator),
     }
+
+
+def make_ready():
+    for shape in (*WORLDS.values(), {"n_layers": 2}):
+        world(**shape)
+    names()
 
 
 def run(answer, given, heads, look=lambda model, tokens: model(tokens)[..., :2]):
@@ -55,7 +64,8 @@ def test_each_head_is_replaced_by_its_mean_at_each_position(answer, see):
     for name, shape in WORLDS.items():
         given = world(**shape)
         last = given["model"].cfg.n_layers - 1
-        for heads in ([(0, 1)], [(0, 0), (0, 1)], [(last, 1), (0, 0), (last, 0)]):
+        several = [(last, 1), (0, 0), (last, 0)]
+        for heads in ([(0, 1)], [(0, 0), (0, 1)], several)[2 * (last == 3) :]:
             see(
                 f"{name}: with ablate_heads(model, {heads}, reference): model(tokens)[..., :2]",
                 lambda given=given, heads=heads: run(answer, given, heads),
@@ -66,7 +76,7 @@ def test_each_head_is_replaced_by_its_mean_at_each_position(answer, see):
 
 
 def test_no_head_the_same_twice_and_block_after_block(answer, see):
-    given = world()
+    given = world(n_layers=2)
     other = world(n_layers=2, n_heads=3, batch=2, items=3, pos=4, seed=1)
 
     def look(label, thunk):
@@ -74,7 +84,7 @@ def test_no_head_the_same_twice_and_block_after_block(answer, see):
 
     look("heads = []", lambda: run(answer, given, []))
     look("heads = [(1, 1), (1, 1)]", lambda: run(answer, given, [(1, 1), (1, 1)]))
-    every = [(layer, head) for layer in range(3) for head in range(2)]
+    every = [(layer, head) for layer in range(2) for head in range(2)]
     look("all heads", lambda: run(answer, given, every))
     look("another model, with heads = [(1, 2)]", lambda: run(answer, other, [(1, 2)]))
     swapped = {**given, "reference": given["reference"].flip(0, 1)}
@@ -89,7 +99,7 @@ def test_no_head_the_same_twice_and_block_after_block(answer, see):
     look("the second run in the block", lambda: run(answer, given, [(0, 1), (1, 0)], twice))
 
     def nested(model, tokens):
-        return run(answer, given, [(1, 0)], lambda *_: run(answer, given, [(2, 1)]))
+        return run(answer, given, [(1, 0)], lambda *_: run(answer, given, [(0, 0)]))
 
     look("three blocks in each other", lambda: run(answer, given, [(0, 1)], nested))
 
@@ -104,9 +114,9 @@ def test_no_head_the_same_twice_and_block_after_block(answer, see):
 
 @points(2)
 def test_its_hooks_come_off_and_only_they(answer, see):
-    given = world()
+    given = world(n_layers=2)
     model, reference = given["model"], given["reference"]
-    heads = [(0, 1), (2, 0), (2, 1)]
+    heads = [(0, 1), (1, 0), (1, 1)]
     for error in (ZeroDivisionError("on purpose"), KeyboardInterrupt("on purpose")):
 
         def leave(model, tokens, error=error):
@@ -123,10 +133,10 @@ def test_its_hooks_come_off_and_only_they(answer, see):
         """The same while a permanent hook and an ordinary one are on, and one of gradients."""
 
         def thunk():
-            owner = patient(3, 2)
+            owner = patient(2, 2)
             owner.add_hook("blocks.0.attn.hook_z", double, is_permanent=True)
             owner.add_hook("blocks.1.hook_mlp_out", double)
-            owner.add_hook("blocks.2.attn.hook_z", double, dir="bwd")
+            owner.add_hook("blocks.1.attn.hook_z", double, dir="bwd")
             return look(owner)
 
         return thunk
@@ -150,7 +160,7 @@ def test_its_hooks_come_off_and_only_they(answer, see):
 
     def adds(owner):
         with answer.ablate_heads(owner, heads, reference):
-            owner.add_hook("blocks.2.attn.hook_z", double)
+            owner.add_hook("blocks.1.attn.hook_z", double)
             inside = owner(given["tokens"])[..., :2]
         return torch.stack([inside, owner(given["tokens"])[..., :2]])
 
@@ -199,12 +209,12 @@ def failing(error, call):
 
 
 @cache
-def names(order, sentences=8):
-    """Tokens of the sentences of lesson 6, and the tokens of the two names."""
+def names(sentences=4):
+    """Tokens of sentences of lesson 6, in both orders, and the tokens of the two names."""
     model, random, texts, pairs = HookedTransformer.from_pretrained(), Random(5), [], []
-    for _ in range(sentences):
+    for number in range(sentences):
         a, b = random.sample(NAMES, 2)
-        first, second = (a, b) if order == "A and B" else (b, a)
+        first, second = (b, a) if number % 2 else (a, b)
         place, thing = random.choice(PLACES), random.choice(THINGS)
         texts.append(f"When {first} and {second} went to the {place} , {b} gave a {thing} to")
         pairs.append([model.to_single_token(a), model.to_single_token(b)])
@@ -221,7 +231,7 @@ def test_the_effect_of_each_head(answer, see):
             "layer head",
             **given,
         )
-    given = world()
+    given = world(**WORLDS["1 layer, batch 1"])
 
     def right(logits):
         return (logits.argmax(-1) == given["tokens"]).sum().item()
@@ -238,16 +248,13 @@ def test_the_effect_of_each_head(answer, see):
             lambda error=error: answer.measure_effects(**given, metric=failing(error, 3)),
             **given,
         )
-    for order in ("A and B", "B and A"):
-        model, tokens, pairs = names(order)
+    model, tokens, pairs = names()
 
-        def lead(logits, pairs=pairs):
-            return (logits[:, -1].gather(1, pairs) @ torch.tensor([1.0, -1.0])).mean()
+    def lead(logits):
+        return (logits[:, -1].gather(1, pairs) @ torch.tensor([1.0, -1.0])).mean()
 
-        see(
-            f"measure_effects(..), the shipped model, {order}, logit of A less that of B",
-            lambda model=model, tokens=tokens, lead=lead: answer.measure_effects(
-                model, tokens, tokens, lead
-            ),
-            "layer head",
-        )
+    see(
+        "measure_effects(..), the shipped model, logit of A less that of B",
+        lambda: answer.measure_effects(model, tokens, tokens, lead),
+        "layer head",
+    )

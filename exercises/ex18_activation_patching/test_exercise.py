@@ -13,13 +13,13 @@ AXES = "layer pos"
 WORLDS = {
     "2 layers, batch 3": {},
     "1 layer, batch 1": {"n_layers": 1, "batch": 1, "pos": 3},
-    "4 layers, float32": {"n_layers": 4, "batch": 2, "pos": 5, "dtype": torch.float32},
+    "3 layers, float32": {"n_layers": 3, "batch": 2, "pos": 3, "dtype": torch.float32},
     "attention only, all sizes 3": {"n_layers": 3, "batch": 3, "pos": 3, "attn_only": True},
 }
 
 
 @cache
-def world(n_layers=2, batch=3, pos=6, dtype=torch.float64, attn_only=False, seed=0):
+def world(n_layers=2, batch=3, pos=4, dtype=torch.float64, attn_only=False, seed=0):
     """A model, and tokens that differ at the second position and, for the last item, the third."""
     generator = torch.Generator().manual_seed(seed)
     clean = torch.randint(0, 11, (batch, pos), generator=generator)
@@ -28,6 +28,11 @@ def world(n_layers=2, batch=3, pos=6, dtype=torch.float64, attn_only=False, seed
     corrupted[-1, 2] = (clean[-1, 2] + 5) % 11
     model = patient(n_layers, 3 if attn_only else 2, attn_only).to(dtype)
     return {"model": model, "clean_tokens": clean, "corrupted_tokens": corrupted}
+
+
+def make_ready():
+    for shape in WORLDS.values():
+        world(**shape)
 
 
 def last(logits):
@@ -55,7 +60,8 @@ def everywhere(logits):
 def test_how_much_comes_back_at_each_place(answer, see):
     for name, shape in WORLDS.items():
         given = world(**shape)
-        for kind, metric in (("a logit difference", last), ("one of all positions", everywhere)):
+        metrics = {"a logit difference": last, "one of all positions": everywhere}
+        for kind, metric in list(metrics.items())[: 2 if given["model"].cfg.n_layers < 3 else 1]:
             see(
                 f"patch_resid_pre(..), {name}, the metric is {kind}",
                 lambda given=given, metric=metric: answer.patch_resid_pre(**given, metric=metric),
@@ -66,7 +72,7 @@ def test_how_much_comes_back_at_each_place(answer, see):
 
 @points(2)
 def test_any_metric_on_the_scale_from_0_to_1(answer, see):
-    given = world()
+    given = world(n_layers=1)
 
     def swap(logits):
         return -last(logits)
@@ -107,7 +113,7 @@ def test_any_metric_on_the_scale_from_0_to_1(answer, see):
 
 @points(3)
 def test_its_hooks_come_off_and_only_they(answer, see):
-    given = world(batch=2, pos=4)
+    given = world(batch=2, pos=3)
     for error in (ZeroDivisionError, KeyboardInterrupt):
         see(
             f"{error.__name__} is raised when the metric is called for the fourth time",

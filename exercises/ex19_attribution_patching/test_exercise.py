@@ -30,6 +30,11 @@ def world(batch=2, pos=5, dtype=torch.float64, needs_grad=True, **shape):
     return {"model": model, "clean": CLEAN[:batch, :pos], "corrupted": CORRUPTED[:batch, :pos]}
 
 
+def make_ready():
+    for shape in WORLDS.values():
+        world(**shape)
+
+
 def double(stream, hook):
     return 2 * stream
 

@@ -42,6 +42,12 @@ def world(name, dtype=torch.float64):
     return {"model": model, "tokens": CORRUPTED[:batch, :pos], "source": CLEAN[:batch, :pos]}
 
 
+def make_ready():
+    for name in WORLDS:
+        world(name)
+    phrases()
+
+
 def double(activation, hook):
     return 2 * activation
 
@@ -101,7 +107,9 @@ def test_how_much_comes_back_by_each_input(answer, see):
     )
     see(
         "the keys of what it gives, sorted",
-        lambda: sorted(answer.measure_inputs(*world(name).values(), difference, 0, 0)),
+        lambda: sorted(
+            answer.measure_inputs(*world("1 layer, batch 1").values(), difference, 0, 0)
+        ),
     )
 
 

@@ -32,7 +32,7 @@ import torch
 from exercises.earlier import lend
 from exercises.grader.look import MissingError, Observation, describe, observe, raised
 from exercises.grader.state import changes, picture, restore, set_up, settings
-from exercises.grader.wrappers import calls_of_own
+from exercises.grader.wrappers import calls_of_own, find_places
 
 __all__ = ["Sighting", "load_checks", "load_module", "watch"]
 
@@ -100,8 +100,9 @@ def _run(
     for file in ("report", "output"):
         (scratch / file).touch()
     (scratch / "room").mkdir()
-    load_checks(checks_file)  # here, so that a forked child has them
     context = get_context("fork" if hasattr(os, "fork") else "spawn")
+    if context.get_start_method() == "fork":  # the child then has it all at its start
+        _make_ready(checks_file)
     child = context.Process(target=_child, args=(checks_file, answer_file, scratch, earlier))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside pytest's threads
@@ -114,6 +115,18 @@ def _run(
         child.join()
         with suppress(AttributeError, ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)  # whatever it started goes with it
+
+
+@lru_cache
+def _make_ready(checks_file: Path) -> None:
+    """Make, once, what every child of an exercise needs. Each child has a copy of its own of it.
+
+    That is its checks, and the models and caches that these keep, if they say so by `make_ready`.
+    """
+    checks = vars(load_checks(checks_file))
+    if "make_ready" in checks:
+        checks["make_ready"]()
+    find_places(checks_file.parent.name)
 
 
 def _child(checks_file: Path, answer_file: Path, scratch: Path, earlier: dict[str, str]) -> None:
@@ -183,7 +196,7 @@ def _look(
             continue
         _flush()
         say(begins=name, at=os.fstat(1).st_size)
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)  # the CPU's: there is no other here
         random.seed(0)
         say(during=name.removeprefix("test_").replace("_", " "))
         try:
@@ -240,7 +253,7 @@ def _globals() -> dict[str, Any]:
 
 
 def _seeds() -> tuple[Any, ...]:
-    return random.getstate(), torch.get_rng_state().tolist()
+    return random.getstate(), torch.get_rng_state().numpy().tobytes()
 
 
 def _read(report: str, output: bytes) -> Sighting:

@@ -170,27 +170,27 @@ def differs(came: Observation, wanted: Observation) -> str | None:
 
 def result_differs(came: Observation, wanted: Observation) -> str | None:
     """`differs`, whatever the call changed beside its result."""
-    whole = _beside(came, wanted)
     if came["kind"] != wanted["kind"]:
-        return whole
+        return _beside(came, wanted)
     match wanted["kind"]:
         case "raised":
-            return None if wanted["builtin"] in came["classes"] else whole
+            return None if wanted["builtin"] in came["classes"] else _beside(came, wanted)
         case "tensor":
             kinds = (came["shape"], came["of"]), (wanted["shape"], wanted["of"])
-            same_kind = kinds[0] == kinds[1] and came["values"] is not None
-            return _values_differ(came, wanted) if same_kind else whole
+            if kinds[0] != kinds[1] or came["values"] is None:
+                return _beside(came, wanted)
+            return None if came["values"] == wanted["values"] else _values_differ(came, wanted)
         case "plain":
             one, two = came["value"], wanted["value"]
             if _close(one, two):
                 return None
             if not isinstance(one, list) or not isinstance(two, list) or len(two) <= SHORT.maxlist:
-                return whole
+                return _beside(came, wanted)
             longest = range(max(len(one), len(two)))
             place = next(i for i in longest if not _close(one[i : i + 1], two[i : i + 1]))
             rest = ({**seen, "value": seen["value"][place:]} for seen in (came, wanted))
             return f"They differ from entry {place} on:\n{_beside(*rest)}"
-    return None if came["value"] == wanted["value"] else whole
+    return None if came["value"] == wanted["value"] else _beside(came, wanted)
 
 
 def _beside(came: Observation, wanted: Observation) -> str:

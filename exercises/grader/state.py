@@ -61,17 +61,18 @@ def _look_at_module(module: nn.Module, path: str, found: Picture) -> None:
     parts = {f"{path}.{name}".rstrip("."): part for name, part in module.named_modules()}
     for kind in ("_parameters", "_buffers"):  # not by `named_parameters`: it walks all parts again
         for here, part in parts.items():
-            for name, tensor in getattr(part, kind).items():
+            for name, tensor in vars(part)[kind].items():
                 if tensor is not None:
                     found[f"{here}.{name}"] = _tensor(tensor)
     for here, part in parts.items():
-        found[f"{here}.training"] = part.training
+        own = vars(part)  # torch looks for what is not there for long
+        found[f"{here}.training"] = own["training"]
         for kind in HOOKS:
-            hooks = getattr(part, kind, ())
-            found[f"the hooks of {here} ({kind})"] = list(
-                hooks.values() if isinstance(hooks, Mapping) else hooks
-            )
-        if isinstance(notes := getattr(part, "ctx", None), dict):
+            if hooks := own.get(kind):  # none is the rule, and takes no entry
+                found[f"the hooks of {here} ({kind})"] = list(
+                    hooks.values() if isinstance(hooks, Mapping) else hooks
+                )
+        if isinstance(notes := own.get("ctx"), dict):
             found[f"{here}.ctx"] = {key: id(value) for key, value in notes.items()}
 
 
@@ -84,7 +85,10 @@ def changes(before: Picture, after: Picture) -> list[str]:
     """What is different, as sentences."""
     said = []
     for path in dict.fromkeys([*before, *after]):
-        if path not in after or path not in before:
+        if path.startswith("the hooks of "):
+            one, two = before.get(path, []), after.get(path, [])
+            said += [] if _same(one, two) else [_told(path, one, two)]
+        elif path not in after or path not in before:
             known = path.rpartition("[")[0] or path
             told = f"it {'added' if path in after else 'removed'} `{path}`"
             said += [told] * (f"the keys of {known}" not in before)
@@ -134,7 +138,9 @@ def settings() -> dict[str, Any]:
     return {
         "the grad mode": torch.is_grad_enabled(),
         "the default dtype": torch.get_default_dtype(),
-        "the default device": torch.get_default_device(),
+        "the default device": torch.empty(
+            0
+        ).device,  # sooner said than by torch.get_default_device()
     }
 
 

@@ -10,14 +10,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial, wraps
+from functools import cache, partial, wraps
 from importlib import import_module
 from types import FunctionType
 from typing import Any
 
 from exercises.earlier import FROM
 
-__all__ = ["OWN", "calls_of_own", "find_own", "rule"]
+__all__ = ["OWN", "calls_of_own", "find_own", "find_places", "rule"]
+
+Place = tuple[Any, str, Any]  # a module or class, a name in it, and what it holds there
 
 # By exercise: the name that the task asks for, then where minicache has that, as a whole or nearly.
 OWN: dict[str, tuple[str, ...]] = {
@@ -104,17 +106,14 @@ def calls_of_own(exercise: str, path: str) -> Iterator[set[str]]:
     Everything in minicache that holds a function of these holds one that looks at its caller, for
     as long as this lasts. (A profile function would see all calls, and slow down every one.)
     """
-    owns = find_own(exercise)
     used: set[str] = set()
     with ExitStack() as stack:
-        for name, own in owns:
-            for one in vars(own).values() if isinstance(own, type) else [own]:
-                if isinstance(one, FunctionType):
-                    stack.enter_context(_replaced(one, _watched(one, name, path, used)))
+        for name, own, places in find_places(exercise):
+            stack.enter_context(_replaced(own, _watched(own, name, path, used), places))
         yield used
     given = vars(sys.modules.get("answer", sys)).get(OWN.get(exercise, ("",))[0])
     given = getattr(given, "__watched__", given)
-    used.update(name for name, own in owns if given is own or _inherits(given, own))
+    used.update(name for name, own in find_own(exercise) if given is own or _inherits(given, own))
 
 
 def _watched(own: FunctionType, name: str, path: str, used: set[str]) -> Callable[..., Any]:
@@ -128,18 +127,36 @@ def _watched(own: FunctionType, name: str, path: str, used: set[str]) -> Callabl
     return call
 
 
-@contextmanager
-def _replaced(own: FunctionType, by: Callable[..., Any]) -> Iterator[None]:
-    """Put `by` in the place of `own` in minicache's modules and classes, and in `FROM`."""
+@cache
+def find_places(exercise: str) -> list[tuple[str, FunctionType, list[Place]]]:
+    """The functions of `find_own`, each with its name and with what of minicache holds it.
+
+    It takes a while, once in a process. A process that is forked from it has the result.
+    """
+    owns = find_own(exercise)
     modules = [one for name, one in sys.modules.items() if f"{name}.".startswith("minicache.")]
     classes = {c for m in modules for c in vars(m).values() if isinstance(c, type)}
     ours = [*modules, *(c for c in classes if f"{c.__module__}.".startswith("minicache."))]
-    places = [
-        (one, key, value)
-        for one in ours
-        for key, value in vars(one).items()
-        if value is own or (isinstance(value, partial) and value.func is own)
+    held = [(one, key, value) for one in ours for key, value in vars(one).items()]
+    functions = [
+        (name, one)
+        for name, own in owns
+        for one in (vars(own).values() if isinstance(own, type) else [own])
+        if isinstance(one, FunctionType)
     ]
+    return [
+        (name, one, [place for place in held if _function(place[2]) is one])
+        for name, one in functions
+    ]
+
+
+def _function(held: Any) -> Any:
+    return held.func if isinstance(held, partial) else held
+
+
+@contextmanager
+def _replaced(own: FunctionType, by: Callable[..., Any], places: list[Place]) -> Iterator[None]:
+    """Put `by` in the place of `own`, where minicache holds it, and in `FROM`."""
     lent = {name: entry for name, entry in FROM.items() if entry[1] is own}
     for one, key, value in places:
         whole = value is own
