@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from exercises.grader.bank import HOME, exercises_in, fingerprint, grade
+from exercises.grader.child import watch
 from exercises.grader.look import describe, differs, observe
 from exercises.grader.report import feedback, hints, scoreboard
 
@@ -103,6 +104,34 @@ def test_a_fault_costs_its_own_exercise_and_no_other(fault, alone, tmp_path):
     for exercise in OTHERS:
         after = grade(exercise, exercise.folder / "meta" / "solution.py")
         assert after == alone[exercise.name]
+
+
+def test_what_the_checks_keep_for_all_answers_no_answer_changes_for_the_next(tmp_path):
+    ablation = next(one for one in EXERCISES if one.key == "mean_ablation")
+    solved = ablation.folder / "meta" / "solution.py"
+    harmful = tmp_path / "answer.py"
+    spoil = "    model.requires_grad_(False)\n    [p.zero_() for p in model.parameters()]\n"
+    start = "def ablate_heads(model, heads, reference):\n"
+    harmful.write_text(solved.read_text().replace(start, start + spoil))
+    before = grade(ablation, solved)
+    assert before.status == "passed"
+    assert grade(ablation, harmful).status != "passed"
+    assert grade(ablation, solved) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="without fork each child makes its own")
+def test_what_the_checks_keep_is_there_when_a_child_begins(tmp_path):
+    checks = tmp_path / "ex99_kept" / "test_exercise.py"
+    checks.parent.mkdir()
+    checks.write_text(
+        "import os\nmade = []\ndef make_ready():\n    made.append(os.getpid())\n"
+        "def test_it(answer, see):\n    see('made', lambda: [len(made), made[0] == os.getppid()])\n"
+    )
+    answer = tmp_path / "answer.py"
+    answer.write_text("")
+    for _ in range(2):
+        seen = watch(checks, answer, 10).seen["test_it"]["made"]
+        assert seen["value"] == [1, True]
 
 
 def test_a_fault_in_one_check_keeps_the_points_of_those_before_it(tmp_path):

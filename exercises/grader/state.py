@@ -138,9 +138,7 @@ def settings() -> dict[str, Any]:
     return {
         "the grad mode": torch.is_grad_enabled(),
         "the default dtype": torch.get_default_dtype(),
-        "the default device": torch.empty(
-            0
-        ).device,  # sooner said than by torch.get_default_device()
+        "the default device": torch.empty(0).device,
     }
 
 
