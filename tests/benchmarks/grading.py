@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.grading
 
-Every student hands in all exercises, solved. In the last class no two programs are alike, so none is
-graded once for two. Figures are seconds by the clock, and what a student takes alone (with torch to
-load) against a student in that class.
+Every student hands in all exercises, solved. In the last class no two programs are alike, so none
+is graded once for two. Figures are seconds by the clock, and what a student takes alone (with torch
+to load) against a student in that class.
 """
 
 from __future__ import annotations
