@@ -38,6 +38,9 @@ the exercise to `OWN` if minicache has what it asks for, as a whole or nearly.
   KeyboardInterrupt beside Exception; hooks that take `hook` by keyword only; replacements of zeros;
   `optimized(answer)` where the task speaks of `-O`. Data have a seed. Keep tensors small (some
   hundred numbers): they stand in `record.json`, and all records together stay below 600 KB.
+- Few runs of small models: each takes a millisecond, and a class is thirty. What all answers need
+  is kept with `@cache`, and `make_ready()`, if there is one, asks for it: a child is forked with
+  it, as a copy of its own. `python -m tests.benchmarks.grading` says what a class takes.
 - Points count up to the first check that fails; `@points(n)`, else 1. So order matters: first, as
   the gate and for few points, the whole purpose in all worlds, such that an answer that misses what
   the exercise is about has nothing; last, and worth most, what careful answers miss.
