@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import codecs
+import os
 import shutil
+import stat
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from exercises.grader import handins
 from exercises.grader.bank import exercises_in, grade
-from exercises.grader.handins import find_answers, holds_answers
+from exercises.grader.handins import find_answers, may_lie_there
+from exercises.grader.unpack import LARGE, unpack
 from tests.test_grader import ROOT, board, pytest_in
 
 EXERCISES = exercises_in()
@@ -75,7 +80,7 @@ def test_an_answer_is_found_where_the_documents_place_it(tmp_path, place):
     (tmp_path / "__MACOSX").mkdir()
     handin = lay_out(tmp_path, {place: written(5)})
     assert handin.files == {"ex05_getitem": tmp_path / place}
-    assert holds_answers(Path(place))  # in a zip file too
+    assert may_lie_there(Path(place))  # in a zip file too
     assert (handin.notes, handin.about(EXERCISES)) == ({}, "")
 
 
@@ -109,7 +114,7 @@ def test_a_name_that_fits_no_exercise_is_named(tmp_path, name):
     else:
         assert handin.files == {}
         assert name in handin.about(EXERCISES)
-        assert "exNN_name.py" in handin.about(EXERCISES)
+        assert "as in ex05_getitem.py" in handin.about(EXERCISES[4:5])
 
 
 def test_a_written_answer_wins_over_an_untouched_stub_wherever_it_lies(tmp_path):
@@ -187,7 +192,7 @@ def test_the_package_in_a_clone_is_not_looked_through():
         "clone/minicache/slices.py",
         "minicache/minicache/ex5.py",
     ):
-        assert not holds_answers(Path(inside))
+        assert not may_lie_there(Path(inside))
 
 
 def test_a_repositorys_own_files_are_not_listed_as_no_exercises(tmp_path):
@@ -225,3 +230,63 @@ def test_the_next_commands_name_the_folder_of_answers(tmp_path):
     told = " ".join(done.stdout.split())
     assert f"pytest exercises --answers '{folder}' -k getitem --hint" in told
     assert f"The task is in {folder / 'ex05_getitem.py'}" in told
+
+
+def test_days_are_told_like_people_and_what_is_theirs_alone_is_not_graded(tmp_path):
+    day = {"day1/ex01_hook_point.py": written(1), "day2/ex01_hook_point.py": "x = 1"}
+    about = lay_out(tmp_path, {**day, "day2/ex05_getitem.py": written(5)}).about(EXERCISES)
+    assert "day1, day2" in about
+    assert "If they are one person's" in about
+
+
+def test_places_near_the_top_are_looked_at_before_many_files_below(tmp_path, monkeypatch):
+    monkeypatch.setattr(handins, "MOST", 20)
+    many = {f"a/data/{number}.txt": "" for number in range(40)}
+    handin = lay_out(tmp_path, {**many, "my_answers/ex05_getitem.py": written(5)})
+    assert "more than 20 files" in handin.about(EXERCISES)
+    assert list(handin.files) == ["ex05_getitem"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such files")
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "ex05_getitem.py")
+    assert lay_out(tmp_path, {"a/ex01_hook_point.py": written(1)}).files.keys() == {
+        "ex01_hook_point"
+    }
+
+
+def zipped(file, entries):
+    with zipfile.ZipFile(file, "w") as packed:
+        for name, data in entries.items():
+            packed.writestr(name, data)
+    return file
+
+
+def test_a_zip_file_brings_what_an_answer_may_read_and_not_what_is_large(tmp_path):
+    link = zipfile.ZipInfo("link.py")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    left_out = ("__MACOSX/._w.json", "ada/.git/config", "../out.py", "/etc/out.py", link)
+    file = zipped(tmp_path / "a.zip", {
+        "ada\\ex05_getitem.py": "x = 1", "ada/w.json": "{}",
+        "ada/ex01_hook_point.ipynb": b"0" * LARGE * 2, **dict.fromkeys(left_out, "ada"),
+    })  # fmt: skip
+    unpack(file, tmp_path / "here")
+    inside = sorted(
+        path.relative_to(tmp_path / "here").as_posix()
+        for path in (tmp_path / "here").rglob("*")
+        if path.is_file()
+    )
+    assert inside == ["ada/ex01_hook_point.ipynb", "ada/ex05_getitem.py", "ada/w.json"]
+    assert (tmp_path / "here/ada/ex01_hook_point.ipynb").stat().st_size == 0
+
+
+def test_a_zip_file_that_is_too_large_or_locked_is_told(tmp_path):
+    large = zipped(tmp_path / "large.zip", {f"{n}.py": b"#" * (8 << 20) for n in range(3)})
+    with pytest.raises(ValueError, match="more than 20 MB"):
+        unpack(large, tmp_path / "here")
+    locked = zipped(tmp_path / "locked.zip", {"ex01.py": "x"})
+    data = bytearray(locked.read_bytes())
+    data[data.index(b"PK\x01\x02") + 8] |= 1  # the bit that says so, in the list at the end
+    locked.write_bytes(data)
+    with pytest.raises(ValueError, match="has a password"):
+        unpack(locked, tmp_path / "here")

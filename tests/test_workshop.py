@@ -14,7 +14,9 @@ import signal
 import subprocess
 import sys
 import time
+import tokenize
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -332,7 +334,7 @@ def a_class(tmp_path_factory):
             "",
         ),
         "other_files": ({"essay.txt": "x", "helpers.py": "x = 1"}, 0, "helpers.py"),
-        "empty": ({}, 0, "no Python file"),
+        "empty": ({}, 0, "nothing that could be one"),
         "syntax_error": (
             {f"{name(1)}.py": "def oops(:", f"{name(5)}.py": solution(5)},
             most[5],
@@ -497,6 +499,114 @@ def test_a_folder_that_is_no_class_is_told(tmp_path, files, words):
     assert done.returncode == 2
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_verdict_does_not_depend_on_what_others_handed_in(tmp_path):
+    """The same is graded once: but what Python reads alike, and the grader cannot read, differs."""
+    latin = f"# \xe9\n{SOLUTION}".encode("latin-1")
+    folder = tmp_path / "class"
+    lay_out(folder, {
+        f"ann/{FIRST.name}.py": SOLUTION, f"bo/{FIRST.name}.py": latin,
+        f"cy/{FIRST.name}.py": "", "di/notes.txt": "",
+    })  # fmt: skip
+    found = {one.name: one.results[0].status for one in grade_class(folder, [FIRST]).students}
+    assert found == {"ann": "passed", "bo": "crashed", "cy": "crashed", "di": "not started"}
+
+
+def test_an_answer_may_read_what_lies_beside_it_in_a_zip_file_too(tmp_path):
+    reads = f"import pathlib\npathlib.Path(__file__).with_name('w.json').read_text()\n{SOLUTION}"
+    files = {f"{FIRST.name}.py": reads, "w.json": "{}"}
+    folder = tmp_path / "class"
+    lay_out(folder / "ann", files)
+    with zipfile.ZipFile(folder / "bo.zip", "w") as packed:
+        for file, text in files.items():
+            packed.writestr(file, text)
+    (folder / "cy_123_assignsubmission_file").mkdir()  # as Moodle gives them
+    shutil.copyfile(folder / "bo.zip", folder / "cy_123_assignsubmission_file" / "mine.ZIP")
+    assert [one.score for one in grade_class(folder, [FIRST]).students] == [FIRST.most] * 3
+
+
+def test_every_student_has_a_name_of_his_own_in_a_line(tmp_path):
+    folder = tmp_path / "class"
+    for who in ("Zo\u00eb", "Zoe\u0308", "two\nlines"):
+        lay_out(folder / who, {f"{FIRST.name}.py": SOLUTION})
+    for file in ("ada.zip", "ada.ZIP", "bo.zip"):
+        with zipfile.ZipFile(folder / file, "w") as packed:
+            packed.writestr(f"{FIRST.name}.py", SOLUTION)
+    names = {one.name for one in grade_class(folder, [FIRST]).students}
+    assert names == {"Zo\u00eb", "Zo\u00eb (2)", "two lines", "ada.zip", "ada.ZIP", "bo"}
+
+
+def test_a_link_is_no_students_folder_and_one_persons_folders_are_no_class(tmp_path):
+    lay_out(tmp_path / "a", {f"{FIRST.name}.py": SOLUTION})
+    (tmp_path / "class").mkdir()
+    (tmp_path / "class" / "linked").symlink_to(tmp_path / "a")
+    lay_out(tmp_path / "class", {f"ann/{FIRST.name}.py": SOLUTION})
+    graded = grade_class(tmp_path / "class", [FIRST])
+    assert ([one.name for one in graded.students], graded.others) == (["ann"], ["linked"])
+    lay_out(tmp_path / "mine", {f"{FIRST.name}/exercise.py": SOLUTION})
+    with pytest.raises(ValueError, match="the answers of one person"):
+        grade_class(tmp_path / "mine", [FIRST])
+
+
+def test_a_file_that_may_not_be_read_stops_nobody_else(tmp_path, monkeypatch):
+    lay_out(tmp_path, {f"ann/{FIRST.name}.py": SOLUTION, f"bo/{FIRST.name}.py": SOLUTION})
+    for module, name_ in ((Path, "read_bytes"), (tokenize, "open")):
+        opening = getattr(module, name_)
+
+        def refuse(path, opening=opening):
+            if "ann" in str(path):
+                raise PermissionError(13, "Permission denied")
+            return opening(path)
+
+        monkeypatch.setattr(module, name_, refuse)  # root may read everything
+    ann, bo = grade_class(tmp_path, [FIRST]).students
+    assert "cannot be read: [Errno 13] Permission denied" in ann.about
+    assert (ann.score, bo.score) == (0, FIRST.most)
+
+
+def test_a_table_is_printed_even_where_its_files_cannot_be_written(tmp_path):
+    lay_out(tmp_path, {f"ann/{FIRST.name}.py": SOLUTION})
+    done = exercises_command("grade", tmp_path, "--only", "1", "--csv", "/dev/full")
+    assert done.returncode == 2
+    assert "/dev/full could not be written" in done.stderr
+    assert f"{FIRST.most}  +" in done.stdout
+
+
+def test_scores_that_cannot_be_written_end_without_a_traceback(answers):
+    done = pytest_in(
+        ROOT, "exercises", "--answers", answers, "--only", "1", "--scores", "/dev/full"
+    )
+    assert done.returncode == 3
+    assert "/dev/full could not be written" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_name_that_no_exercise_has_is_told(answers, tmp_path):
+    done = pytest_in(ROOT, "exercises", "--answers", answers, "-k", "getitm")
+    assert "none fits" in done.stdout
+    assert "getitem" in done.stdout
+    assert "no exercise nosuch" in exercises_command("mutants", "nosuch").stderr
+    file = tmp_path / f"{FIRST.name}.py"
+    file.write_text(SOLUTION)
+    assert "no folder" in pytest_in(ROOT, "exercises", "--answers", file).stderr
+    assert "is a file" in exercises_command("start", file).stderr
+
+
+def test_commands_that_are_told_run_where_they_are_told(answers):
+    (answers / f"{FIRST.name}.py").write_text("x = 1")
+    done = pytest_in(ROOT / "exercises", ".", "--answers", answers, "--only", "1")
+    assert "Next hint:  pytest . --answers" in done.stdout
+
+
+def test_a_release_refuses_only_what_it_would_hand_out_and_before_it_writes(tmp_path):
+    (tmp_path / "there.zip").touch()
+    both = (tmp_path / "copy", "--gradescope", tmp_path / "there.zip", "--only", "3")
+    assert "is there already" in exercises_command("release", *both).stderr
+    assert not (tmp_path / "copy").exists()
+    for place in (("--gradescope", "exercises/a.zip"), (tmp_path / "there.zip" / "copy",)):
+        done = exercises_command("release", *place)
+        assert re.search(r"inside exercises/|is a file", done.stderr), done.stderr
 
 
 # The course systems

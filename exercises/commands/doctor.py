@@ -16,7 +16,7 @@ __all__ = ["doctor"]
 
 ROOT = Path(__file__).resolve().parents[2]
 NEEDED = ("torch", "einops", "jaxtyping", "safetensors", "rich", "pytest")
-INSTALL = "pip install -c constraints.txt -e . pytest pytest-watcher (README.md has the whole line)"
+INSTALL = "pip install -c constraints.txt -e . pytest pytest-watcher"
 
 
 def doctor():
@@ -32,7 +32,7 @@ def doctor():
                 break  # what follows needs these
         else:
             print("[ok] " + line)
-    print("All is well." if not failed else "Please mend that first; the README's Install helps.")
+    print("All is well." if not failed else "Please mend that first.")
     return failed
 
 

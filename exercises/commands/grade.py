@@ -10,7 +10,6 @@ import signal
 import tempfile
 import textwrap
 import unicodedata
-import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -22,13 +21,14 @@ from pathlib import Path
 import torch
 
 from exercises.commands.page import page
-from exercises.grader.bank import Exercise, Result, exercises_in, grade, read_record
-from exercises.grader.handins import Handin, find_answers, holds_answers
+from exercises.grader.bank import Exercise, Result, exercises_in, grade, read_code, read_record
+from exercises.grader.handins import Handin, find_answers
 from exercises.grader.report import MARKS
+from exercises.grader.unpack import unpack
 
 __all__ = ["Class", "Student", "grade_class"]
 
-MOST = 20 << 20  # bytes that one zip file may unpack to
+BESIDE = (b"earlier", b"__file__", b"filename", b"inspect")  # in a text that may know its place
 WORKERS = 4  # at most, and never more than there are cores: an answer has a limit of time
 SHOWN = 8  # of the commonest mix-ups
 
@@ -106,7 +106,8 @@ class Class:
             rows.writerow(["student", "points", "of", *(e.name for e in self.exercises), "told"])
             for one in self.students:
                 points = [result.score for result in one.results]
-                rows.writerow([_as_text(one.name), one.score, self.most, *points, one.about])
+                told = _as_text(one.about)
+                rows.writerow([_as_text(one.name), one.score, self.most, *points, told])
 
     def write_page(self, file: Path, names: bool) -> None:
         """A page for the projector. Nobody's name is on it, unless asked for."""
@@ -118,8 +119,8 @@ def grade_class(folder: Path, exercises: Sequence[Exercise], wrappers: bool = Tr
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is no folder. Give one that holds a folder a student.")
     inside = sorted(one for one in folder.iterdir() if not one.name.startswith((".", "__MACOSX")))
-    places = [one for one in inside if one.is_dir() or one.suffix.lower() == ".zip"]
-    if not places:
+    places = [one for one in inside if _is_zip(one) or (one.is_dir() and not one.is_symlink())]
+    if {one.stem for one in places} <= {exercise.name for exercise in exercises_in()}:
         raise ValueError(
             f"{folder} holds no student's folder or zip file. "
             f"For the answers of one person: pytest exercises --answers {folder}"
@@ -129,19 +130,33 @@ def grade_class(folder: Path, exercises: Sequence[Exercise], wrappers: bool = Tr
         opened = [_opened(place, unpacked) for place in places]
         results = _graded([one for one in opened if isinstance(one, Handin)], exercises, wrappers)
         students = [
-            _student(_name(place, places), one, results, exercises)
-            for place, one in zip(places, opened, strict=True)
+            _student(name, one, results, exercises)
+            for name, one in zip(_names(places), opened, strict=True)
         ]
     return Class(exercises, students, others)
 
 
-def _name(place: Path, places: Sequence[Path]) -> str:
-    """What the student is called: a zip file without its ending, where nobody else has that name.
+def _is_zip(path: Path) -> bool:
+    return path.suffix.lower() == ".zip" and path.is_file() and not path.is_symlink()
 
-    A Mac writes an umlaut as two characters, which would shift a table.
+
+def _names(places: Sequence[Path]) -> list[str]:
+    """What the students are called: by a zip file's name without its ending, each by another name.
+
+    A Mac writes an umlaut as two characters, which would shift a table, as a line's end would.
     """
-    alone = place.suffix.lower() == ".zip" and place.with_suffix("") not in places
-    return unicodedata.normalize("NFC", place.stem if alone and place.is_file() else place.name)
+    short = [place.stem if _is_zip(place) else place.name for place in places]
+    known = Counter(map(_plain, short))
+    names: list[str] = []
+    for name, place in zip(short, places, strict=True):
+        name = _plain(name if known[_plain(name)] == 1 else place.name)
+        same = names.count(name) + sum(one.startswith(f"{name} (") for one in names)
+        names.append(f"{name} ({same + 1})" if name in names else name)
+    return names
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFC", " ".join(name.split()))
 
 
 def _student(
@@ -161,17 +176,17 @@ def _student(
 def _opened(place: Path, unpacked: ExitStack) -> Handin | str:
     """What a student handed in, or why that cannot be read: it is no reason to stop for the rest.
 
-    A zip file is unpacked for as long as it is needed: what may be an answer, and nothing else.
+    A zip file is unpacked for as long as it is needed, also one that is all there is in a folder.
     """
     try:
         if place.is_dir():
-            return find_answers(place, exercises_in())
+            handin = find_answers(place, exercises_in())
+            zips = [path for path in place.iterdir() if _is_zip(path)]
+            if handin.files or len(zips) != 1:
+                return handin
+            (place,) = zips
         folder = Path(unpacked.enter_context(tempfile.TemporaryDirectory()))
-        with zipfile.ZipFile(place) as packed:
-            files = [one for one in packed.infolist() if holds_answers(Path(one.filename))]
-            if sum(one.file_size for one in files) > MOST:
-                raise ValueError(f"its answers would have more than {MOST >> 20} MB")
-            packed.extractall(folder, files)  # zipfile keeps every path inside the folder
+        unpack(place, folder)
         return find_answers(folder, exercises_in())
     except Exception as error:  # a broken zip file raises errors of many kinds
         return f"{place.name} cannot be read: {error}"
@@ -190,7 +205,7 @@ def _graded(
     texts = [(name, _text(answer)) for name, answer in answers]
     programs = [(name, _program(answer)) for name, answer in answers]
     first = {program: n for n, program in reversed([*enumerate(programs)])}  # answer that has it
-    results: dict[tuple[str, bytes], Result] = {}
+    results: dict[tuple[str, bytes | Path], Result] = {}
     # Windows has no fork, and a worker takes as long to start there as twenty answers to grade.
     context = get_context("fork" if hasattr(os, "fork") else "spawn")
     with ProcessPoolExecutor(_cores(), context, _set_up) as workers:
@@ -224,18 +239,20 @@ def _grade(asked: tuple[Exercise, Handin, bool]) -> Result:
     return grade(exercise, answer, find=lambda one: handin.answer(one)[0], wrappers=wrappers)
 
 
-def _text(answer: Path) -> bytes:
+def _text(answer: Path) -> bytes | Path:
     """What a verdict depends on: the text, or the place of one that may read what lies beside."""
-    text = answer.read_bytes() if answer.is_file() else b""
-    beside = b"earlier" in text or b"__file__" in text
-    return os.fsencode(answer) if beside else text
+    try:
+        text = answer.read_bytes()
+    except OSError:  # there is no file, or it cannot be read
+        return answer
+    return answer if any(word in text for word in BESIDE) else text
 
 
-def _program(answer: Path) -> str | bytes:
+def _program(answer: Path) -> str | bytes | Path:
     """The text without comments and spaces, where Python can read it."""
     text = _text(answer)
     try:
-        return ast.dump(ast.parse(text))
+        return text if isinstance(text, Path) else ast.dump(ast.parse(read_code(answer)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return text
 

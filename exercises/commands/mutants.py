@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from exercises.grader.bank import Exercise, exercises_in, grade
+from exercises.grader.bank import Exercise, grade, named
 from exercises.grader.child import load_module
 from exercises.grader.mutants import mutants as mutants_of
 
@@ -17,9 +17,7 @@ LIMIT = 3.0  # seconds for one of them: most of those that do not end never woul
 def mutants(names: list[str]) -> int:
     """Print what passes and should not. The exit status: 0 if nothing does."""
     status = 0
-    for exercise in exercises_in():
-        if names and not any(name in exercise.name for name in names):
-            continue
+    for exercise in named(names):
         count, passing = survivors(exercise)
         listed = load_module("variants", exercise.folder / "meta" / "variants.py").EQUIVALENT
         said = [f"passes, and is not listed: {one}" for one in passing if one not in listed]

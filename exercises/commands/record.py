@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from exercises.grader.bank import HOME, LIMIT, Exercise, exercises_in, fingerprint
+from exercises.grader.bank import LIMIT, Exercise, fingerprint, named
 from exercises.grader.child import Sighting, load_module, watch
 from exercises.grader.variants import (
     LOCAL,
@@ -29,15 +29,12 @@ __all__ = ["edits_of", "make_record", "record"]
 def record(names: list[str]) -> list[str]:
     """Write every `record.json` anew, or of those with a name in `names`. What is to be decided."""
     said = []
-    if not any(HOME.glob("ex*/meta/solution.py")):
-        raise FileNotFoundError("there is no meta/ in this copy. The repository has it.")
-    for exercise in exercises_in():
-        if not names or any(name in exercise.name for name in names):
-            made, conflicts = make_record(exercise)
-            lines = [f'"{key}": {_compact(key, value)}' for key, value in made.items()]
-            text = "{\n" + ",\n".join(lines) + "\n}\n"
-            (exercise.folder / "record.json").write_text(text, encoding="utf-8")
-            said += [f"{exercise.name}: {conflict}" for conflict in conflicts]
+    for exercise in named(names):
+        made, conflicts = make_record(exercise)
+        lines = [f'"{key}": {_compact(key, value)}' for key, value in made.items()]
+        text = "{\n" + ",\n".join(lines) + "\n}\n"
+        (exercise.folder / "record.json").write_text(text, encoding="utf-8")
+        said += [f"{exercise.name}: {conflict}" for conflict in conflicts]
     return said
 
 

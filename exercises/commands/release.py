@@ -18,7 +18,7 @@ from pathlib import Path
 
 from exercises.grader.bank import HOME, Exercise, is_stub
 
-__all__ = ["ReleaseError", "known_files", "pack_for_gradescope", "release"]
+__all__ = ["ReleaseError", "known_files", "pack_for_gradescope", "refuse_a_file", "release"]
 
 ROOT, HANDOUT = HOME.parent, Path(__file__).parent / "handout"
 KNOWN = (
@@ -65,8 +65,7 @@ def release(
 
 def pack_for_gradescope(file: Path, exercises: Sequence[Exercise]) -> None:
     """Write Gradescope's autograder: the graded part of a student's copy, and two scripts."""
-    if file.exists():
-        raise ReleaseError(f"{file} is there already. Give a new name.")
+    refuse_a_file(file)
     files = known_files(exercises)
     file.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
@@ -81,7 +80,9 @@ def pack_for_gradescope(file: Path, exercises: Sequence[Exercise]) -> None:
 
 def known_files(exercises: Sequence[Exercise]) -> list[Path]:
     """The files of a copy, relative to the repository. Every stub must be as it came."""
-    if solved := [one.name for one in exercises if not is_stub(one, one.stub)]:
+    listed, changed = _listed_by_git(), _changed_in_git([one.stub for one in exercises])
+    solved = [one.name for one in exercises if one.stub in changed or not is_stub(one, one.stub)]
+    if solved:
         raise ReleaseError(
             f"These stubs are not as they came: {', '.join(solved)}. A copy would hand your "
             "answers out. Put them back (git checkout exercises), or move them to a folder of "
@@ -91,7 +92,6 @@ def known_files(exercises: Sequence[Exercise]) -> list[Path]:
     there = {p.relative_to(ROOT) for one in patterns for p in ROOT.glob(one) if p.is_file()}
     if missing := [name for name in patterns if "*" not in name and Path(name) not in there]:
         raise ReleaseError(f"A copy needs {', '.join(missing)}, and there is no such file.")
-    listed = _listed_by_git()
     return sorted(there if listed is None else there & listed)
 
 
@@ -101,12 +101,17 @@ def _listed_by_git() -> set[Path] | None:
         top = _git("rev-parse", "--show-toplevel").strip()
         if Path(top).resolve() != ROOT.resolve():
             return None
-        changed = _git("diff", "--name-only", "HEAD", "--", "exercises/*/exercise.py").split()
-        if changed:  # a comment, which the fingerprint does not see
-            raise ReleaseError(f"These stubs differ from git's: {', '.join(changed)}.")
         return {Path(name) for name in _git("ls-files", "-z").split("\0") if name}
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def _changed_in_git(files: Sequence[Path]) -> set[Path]:
+    """Those that differ from git's: also in a comment, which the fingerprint does not see."""
+    if _listed_by_git() is None:
+        return set()
+    names = [file.relative_to(ROOT).as_posix() for file in files]
+    return {ROOT / name for name in _git("diff", "--name-only", "HEAD", "--", *names).split("\n")}
 
 
 def _git(*arguments: str) -> str:
@@ -117,10 +122,22 @@ def _git(*arguments: str) -> str:
 def _refuse_a_place(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ReleaseError(f"{folder} is there already. Give a new folder.")
-    place = folder.resolve()
+    _refuse_inside(folder)
+
+
+def refuse_a_file(file: Path) -> None:
+    """Raise `ReleaseError` unless a new file can be written there."""
+    if file.exists():
+        raise ReleaseError(f"{file} is there already. Give a new name.")
+    _refuse_inside(file)
+
+
+def _refuse_inside(place: Path) -> None:
+    if files := [one for one in place.parents if one.exists() and not one.is_dir()]:
+        raise ReleaseError(f"{files[0]} is a file. Nothing can be written into it.")
     for own in ("exercises", "minicache", "lessons", "tests", ".git"):
-        if (ROOT / own).resolve() in (place, *place.parents):
-            raise ReleaseError(f"{folder} is inside {own}/. Give a folder outside of it.")
+        if (ROOT / own).resolve() in (place.resolve(), *place.resolve().parents):
+            raise ReleaseError(f"{place} is inside {own}/. Give a place outside of it.")
 
 
 def _filled(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
 from exercises.commands.grade import grade_class
 from exercises.commands.mutants import mutants
 from exercises.commands.record import record
-from exercises.commands.release import ReleaseError, pack_for_gradescope, release
+from exercises.commands.release import ReleaseError, pack_for_gradescope, refuse_a_file, release
 from exercises.commands.start import start
 from exercises.grader.bank import exercises_in, select
 
@@ -37,26 +41,43 @@ def run(args: argparse.Namespace) -> int:
 
 def _start(args: argparse.Namespace) -> None:
     made = start(args.folder, select(exercises_in(), args.only))
-    print(f"{len(made)} new files in {args.folder}.\nNow: pytest exercises --answers {args.folder}")
+    now = f"pytest exercises --answers {shlex.quote(str(args.folder))}"
+    print(f"{len(made)} new files in {args.folder}.\nNow: {now}")
 
 
 def _grade(args: argparse.Namespace) -> None:
     for file in filter(None, (args.csv, args.page)):  # before a minute's grading, not after it
         if file.is_dir() or not file.parent.is_dir():
             raise ValueError(f"{file}: give a file in a folder that is there.")
+        if not os.access(file if file.exists() else file.parent, os.W_OK):
+            raise ValueError(f"{file} cannot be written to. Is it open elsewhere? Give another.")
     graded = grade_class(args.folder, select(exercises_in(), args.only), not args.no_wrappers)
-    if args.csv:
-        graded.write_csv(args.csv)
-    if args.page:
-        graded.write_page(args.page, args.names)
     sys.stdout.reconfigure(errors="replace")  # a name may have letters that the terminal has not
     print(graded.table())
+    failed = [
+        _written(args.csv, graded.write_csv),
+        _written(args.page, lambda file: graded.write_page(file, args.names)),
+    ]
+    if told := " ".join(filter(None, failed)):
+        raise ValueError(told)
+
+
+def _written(file: Path | None, write: Callable[[Path], None]) -> str:
+    """Write a file, if one was asked for. Why that failed, or ""."""
+    try:
+        if file is not None:
+            write(file)
+    except OSError as error:
+        return f"{file} could not be written: {error.strerror}."
+    return ""
 
 
 def _release(args: argparse.Namespace) -> None:
     if args.folder is None and args.gradescope is None:
         raise ReleaseError("Give a folder for the copy, or --gradescope FILE.zip, or both.")
     exercises = select(exercises_in(), args.only)
+    if args.gradescope is not None:
+        refuse_a_file(args.gradescope)
     if args.folder is not None:
         release(args.folder, exercises, args.site, args.classroom)
         print(f"Written to {args.folder}. Its README.md says how to begin.")

@@ -2,9 +2,9 @@
 
 Read `look.py` (what is seen), `state.py` (what a call must leave as it was), `child.py` (where it
 runs), `bank.py` (the verdict), `variants.py` (the cause), `report.py` (what a learner reads),
-`exports.py` (what course systems read), `handins.py` (where answers lie) and `plugin.py` (how
-pytest drives it), in this order. `kit.py` is what the checks are written with, `mutants.py` what
-they are tried on, and `accelerator.py` the device that exercise 15 runs on.
+`exports.py` (what course systems read), `handins.py` and `unpack.py` (where answers lie) and
+`plugin.py` (how pytest drives it), in this order. `kit.py` is what the checks are written with,
+`mutants.py` what they are tried on, and `accelerator.py` the device that exercise 15 runs on.
 
 How an exercise is written
 --------------------------

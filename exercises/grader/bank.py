@@ -24,7 +24,7 @@ from exercises.grader.variants import came_at, diagnose, faults, places
 
 __all__ = [
     *("HOME", "LIMIT", "Exercise", "Result", "exercises_in", "fingerprint", "grade", "is_stub"),
-    *("load", "read_code", "read_record", "select"),
+    *("load", "named", "read_code", "read_record", "select"),
 ]
 
 HOME = Path(__file__).parents[1]
@@ -117,12 +117,27 @@ def exercises_in(home: Path = HOME) -> list[Exercise]:
 def select(exercises: list[Exercise], only: str) -> list[Exercise]:
     """Those with the numbers in `only`, as in "1,2,11"; all of them where it is empty."""
     known = {one.number: one for one in exercises}
-    asked = [part.strip() for part in only.split(",") if part.strip()]
-    if unknown := [part for part in asked if not part.isdigit() or int(part) not in known]:
+    asked = [part.strip() for part in only.split(",")] if only.strip() else []
+    if unknown := [part for part in asked if not part.isdecimal() or int(part) not in known]:
         numbers = ", ".join(map(str, known))
         raise ValueError(f"--only {only}: there is no exercise {unknown[0]}. There are {numbers}.")
     wanted = {int(part) for part in asked} or set(known)
     return [one for number, one in known.items() if number in wanted]
+
+
+def named(names: list[str]) -> list[Exercise]:
+    """Those that have one of these in their name; all of them where none is given.
+
+    Raises:
+        ValueError: a name that no exercise has.
+        FileNotFoundError: this copy has no references, which whoever asks for them needs.
+    """
+    exercises = exercises_in()
+    if not any((one.folder / "meta" / "solution.py").exists() for one in exercises):
+        raise FileNotFoundError("there is no meta/ in this copy. The repository has it.")
+    if unknown := [name for name in names if not any(name in one.name for one in exercises)]:
+        raise ValueError(f"there is no exercise {unknown[0]}.")
+    return [one for one in exercises if not names or any(name in one.name for name in names)]
 
 
 def load(folder: Path) -> Exercise:

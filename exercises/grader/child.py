@@ -80,7 +80,9 @@ def watch(
         output = (scratch / "output").read_bytes()
         sighting = _read((scratch / "report").read_text(), output)
     if len(output) >= OUTPUT:
-        sighting.notes.append(f"It printed more than {OUTPUT >> 20} MB, and was cut off.")
+        sighting.notes.append(
+            f"It printed more than {OUTPUT >> 20} MB. From there on a print fails."
+        )
     if new := sorted({*os.listdir(answer_file.parent)} - beside - {"__pycache__"}):
         sighting.notes.append(f"It wrote files beside the exercise: {', '.join(new)}.")
     if status is None:

@@ -47,8 +47,13 @@ def _outputs(result: Result) -> Iterator[str]:
         if result.earned[check] == worth:
             yield ""
         else:
-            yield "See the first failed check of this exercise." if told else feedback(result)
+            yield "See the first failed check of this exercise." if told else _told(result)
             told = True
+
+
+def _told(result: Result) -> str:
+    """The feedback, for whoever grades again on a machine of his own."""
+    return f"{feedback(result)}\nIf your answers lie in a folder, add --answers and that folder."
 
 
 def summary(results: list[Result], about: str = "") -> str:
@@ -58,7 +63,7 @@ def summary(results: list[Result], about: str = "") -> str:
     parts = [f"## {earned} of {most} points", ""]
     parts += ["| exercise | status | points |", "|---|---|---|", *rows, ""]
     if unfinished := next((one for one in results if one.status != "passed"), None):
-        parts += ["The first unfinished exercise:", "", *_fenced(feedback(unfinished)), ""]
+        parts += ["The first unfinished exercise:", "", *_fenced(_told(unfinished)), ""]
     if about:
         parts += [*_fenced(about), ""]
     return "\n".join(parts)

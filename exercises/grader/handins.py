@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from exercises.grader.bank import Exercise, is_stub, read_code
 
-__all__ = ["Handin", "find_answers", "holds_answers"]
+__all__ = ["Handin", "find_answers", "may_lie_there"]
 
 MOST = 5000  # files that are looked at
 ANY = 9  # the rank of a place that no document names
@@ -26,7 +27,7 @@ OTHER |= {"minicache", "lessons", "notebooks", "tests", "venv", "build", "dist"}
 CLONED = {"exercises", "my_answers"}  # what holds one of them is a clone, whatever its name
 SILENT = ("__init__", "__main__", "test_", "conftest", "earlier.py")  # nobody takes for an answer
 # What answers are handed in as by mistake: they are named, and not graded.
-MISTAKEN = (".ipynb", ".txt", ".zip")
+LOOKED_AT = (".py", ".ipynb", ".txt", ".zip")
 NAMED = re.compile(r"(?:ex(?:ercise|er)?)?[ _-]*0*(\d+)?[ _.-]*(.*?)")
 ADDED = re.compile(r"[ _.-]*(\(\d+\)|[ _.-]\d+|copy|copie|kopie|final|solution|answer|v\d+)$")
 
@@ -39,7 +40,8 @@ class Handin:
         files: The file to grade, by exercise. An exercise that is not here was not handed in.
         notes: By exercise, what is to be said of its file's name or place.
         others: Files that are no exercise's, as they lie in the folder.
-        students: The folders of several people, where this is a class's folder and not one hand-in.
+        students: The folders that each hold the same exercise: several people's, as it seems.
+        cut: There are more files than are looked at.
     """
 
     folder: Path
@@ -47,31 +49,37 @@ class Handin:
     notes: dict[str, str] = field(default_factory=dict)
     others: list[Path] = field(default_factory=list)
     students: list[Path] = field(default_factory=list)
+    cut: bool = False
 
     def answer(self, exercise: Exercise) -> tuple[Path, list[str]]:
         """The file to grade, which may be missing, and what is to be said of it."""
-        file = self.files.get(exercise.name, self.folder / f"{exercise.name}.py")
-        if exercise.name not in self.files and os.path.lexists(file):  # a link, or a folder
-            file = self.folder / f"plain {exercise.name}.py"
+        places = (f"{exercise.name}.py", f"{exercise.name}/exercise.py", "no answer")
+        free = (place for place in places if not os.path.lexists(self.folder / place))
+        file = self.files.get(exercise.name) or self.folder / next(free, places[-1])
         return file, [self.notes[exercise.name]] if exercise.name in self.notes else []
 
     def about(self, graded: Iterable[Exercise]) -> str:
         """What is to be said of names and places, in lines; "" if nothing is."""
-        names = {one.name for one in graded}
+        names = [one.name for one in graded]
         lines = [f"{name}: {note}" for name, note in self.notes.items() if name in names]
         if self.students:
-            names = ", ".join(one.name for one in self.students[:3])
-            return (
-                f"{self.folder} holds the answers of several people ({names}, ..). "
-                f"For a class: python -m exercises grade {self.folder}"
+            folders = ", ".join(one.name for one in self.students[:3])
+            lines.append(
+                f"These folders hold answers to the same exercise, so nothing in them was graded: "
+                f"{folders}{', ..' * (len(self.students) > 3)}. If they are several people's: "
+                f"python -m exercises grade {self.folder}. If they are one person's, put one file "
+                "an exercise at the top."
             )
-        if not self.files and not self.notes:
-            found = _listed(self.others) if self.others else "no Python file"
-            return (
-                f"There is no answer in {self.folder}. It holds {found}. An answer is called "
-                "exNN_name.py, as in ex05_getitem.py, or lies in exNN_name/exercise.py."
+        elif not self.files and not self.notes:
+            found = _listed(self.others) if self.others else "nothing that could be one"
+            lines.append(
+                f"There is no answer in {self.folder}. It holds {found}. An answer is called by "
+                f"its exercise, as in {names[0]}.py, or lies in {names[0]}/exercise.py."
             )
-        lines += [f"These are no exercise's: {_listed(self.others)}."] * bool(self.others)
+        elif self.others:
+            lines.append(f"These are none of these exercises': {_listed(self.others)}.")
+        if self.cut:
+            lines.append(f"It holds more than {MOST} files. Those above were looked at first.")
         return "\n".join(lines)
 
 
@@ -81,7 +89,7 @@ def find_answers(folder: Path, exercises: Iterable[Exercise]) -> Handin:
     handin, root = Handin(folder), _root(folder)
     found: dict[str, list[tuple[int, Path]]] = {}
     mistaken: dict[str, str] = {}
-    for file in _files(root):
+    for file in _files(root, handin):
         place, python = file.relative_to(folder), file.suffix.lower() == ".py"
         if file.is_symlink() or not python:
             name = file.parent.name if file.stem.lower() == "exercise" else file.stem
@@ -105,11 +113,11 @@ def find_answers(folder: Path, exercises: Iterable[Exercise]) -> Handin:
     return handin
 
 
-def holds_answers(place: Path) -> bool:
-    """Whether a file at this place, relative to a hand-in's folder, is looked at."""
+def may_lie_there(place: Path) -> bool:
+    """Whether this place, relative to a hand-in's folder, is in none that holds no answers."""
     inside = zip_longest(place.parts, place.parts[1:], fillvalue="")
     others = any(_holds_none(name, [inner]) for name, inner in inside)
-    return place.suffix.lower() in (".py", *MISTAKEN) and not others
+    return not place.is_absolute() and not others
 
 
 def _root(folder: Path) -> Path:
@@ -130,17 +138,23 @@ def _holds_none(name: str, inside: Iterable[str]) -> bool:
     return name.startswith(".") or (name in OTHER and CLONED.isdisjoint(inside))
 
 
-def _files(root: Path) -> Iterator[Path]:
-    """Every file below that is looked at, in order, without following links; at most MOST."""
-    waiting, seen = [root], 0
-    while waiting and seen < MOST:
-        for path in sorted(waiting.pop().iterdir()):
+def _files(root: Path, handin: Handin) -> Iterator[Path]:
+    """Every file below that is looked at, those near the top first, and no link followed.
+
+    After MOST of them it ends, and the hand-in says so.
+    """
+    waiting, seen = deque([root]), 0
+    while waiting:
+        for path in sorted(waiting.popleft().iterdir()):
             seen += 1
+            if seen > MOST:
+                handin.cut = True
+                return
             if _is_other(path) or path.name.startswith(SILENT):
                 continue
             if path.is_dir() and not path.is_symlink():
                 waiting.append(path)
-            elif holds_answers(Path(path.name)):
+            elif path.suffix.lower() in LOOKED_AT and (path.is_file() or path.is_symlink()):
                 yield path
 
 

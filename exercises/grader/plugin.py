@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,6 +22,7 @@ from exercises.grader.handins import Handin, find_answers
 RESULTS = pytest.StashKey[dict[Path, Result]]()
 STARTED = pytest.StashKey[float]()
 HANDIN = pytest.StashKey[Handin | None]()
+SHOWS = pytest.StashKey[bool]()  # the scoreboard stands for pytest's own summary
 
 
 class GraderError(Exception):
@@ -60,16 +62,16 @@ def _answers_given(args: Sequence[str]) -> list[str]:
 
 def pytest_configure(config: pytest.Config) -> None:
     torch.set_num_threads(1)  # before torch computes anything: a fork must find one thread
-    config.stash[RESULTS] = {}
+    config.stash[RESULTS], config.stash[SHOWS] = {}, False
     config.stash[STARTED] = time.monotonic()
     for name, how in OPTIONS.items():  # missing where pytest met us after it had read its options
         vars(config.option).setdefault(name.replace("-", "_"), how.get("default"))
     answers = config.option.answers
     if answers is not None and not answers.is_dir():
-        raise pytest.UsageError(
-            f"--answers {answers}: there is no such folder. "
-            f"Make one: python -m exercises start {answers}"
-        )
+        make = f"Make one: python -m exercises start {shlex.quote(str(answers))}"
+        told = "that is no folder. Give its folder, and -k for one exercise."
+        told = told if answers.exists() else f"there is no such folder. {make}"
+        raise pytest.UsageError(f"--answers {answers}: {told}")
     _check_options(config.option)
     config.stash[HANDIN] = find_answers(answers, exercises_in()) if answers else None
     asked = [Path(arg.partition("::")[0]).resolve() for arg in config.args]
@@ -80,8 +82,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _check_options(option: Any) -> None:
     """What cannot work is said before anything is graded."""
-    if option.scores is not None and (option.scores.is_dir() or not option.scores.parent.is_dir()):
-        raise pytest.UsageError(f"--scores {option.scores}: give a file in a folder that is there.")
+    if (scores := option.scores) is not None:
+        if scores.is_dir() or not scores.parent.is_dir():
+            raise pytest.UsageError(f"--scores {scores}: give a file in a folder that is there.")
+        if not os.access(scores if scores.exists() else scores.parent, os.W_OK):
+            raise pytest.UsageError(f"--scores {scores}: it cannot be written to. Give another.")
     if option.solutions and not any(HOME.glob("ex*/meta/solution.py")):
         raise pytest.UsageError("--solutions: this copy has none. The repository has them.")
     try:
@@ -107,6 +112,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _take_the_terminal(config: pytest.Config) -> None:
     """Leave out pytest's own failures, warnings and summary: the scoreboard says it better."""
     # Not by --no-summary: before pytest 9.2 that leaves the scoreboard out too.
+    config.stash[SHOWS] = True
     vars(config.option).update(tbstyle="no", reportchars="")
     if reporter := config.pluginmanager.get_plugin("terminalreporter"):
         reporter.reportchars = ""  # read from the options before
@@ -181,6 +187,11 @@ def pytest_terminal_summary(
 ) -> None:
     results = sorted(config.stash[RESULTS].values(), key=lambda result: result.exercise.name)
     if not results:
+        if config.stash[SHOWS]:
+            names = "  ".join(exercise.key for exercise in exercises_in())
+            terminalreporter.ensure_newline()
+            terminalreporter.write_line("No exercise was graded: none fits. These are there:")
+            terminalreporter.write_line(report.wrapped(names))
         return
     parts = ["", report.scoreboard(results), ""]
     if unfinished := next((r for r in results if r.status != "passed"), None):
@@ -201,7 +212,11 @@ def pytest_terminal_summary(
         terminalreporter.write_line("No scores are written: the grader failed.")
         return
     if scores := config.option.scores:
-        exports.write_scores(results, scores, time.monotonic() - config.stash[STARTED], about)
+        try:
+            seconds = time.monotonic() - config.stash[STARTED]
+            exports.write_scores(results, scores, seconds, about)
+        except OSError as error:
+            pytest.exit(f"--scores {scores} could not be written: {error.strerror}.", returncode=3)
     for variable, text in (
         ("GITHUB_STEP_SUMMARY", exports.summary(results, about)),
         ("GITHUB_OUTPUT", exports.classroom_result(results)),

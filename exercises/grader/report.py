@@ -41,7 +41,8 @@ def feedback(result: Result, answers: Path | None = None) -> str:
     `answers` is the folder that was given with `--answers`: commands and places name it.
     """
     exercise = result.exercise
-    where = f"{exercise.name}/exercise.py" if answers is None else f"{answers}/{exercise.name}.py"
+    own = answers and answers / f"{exercise.name}.py"
+    where = own if own and own.is_file() else f"{_exercises()}/{exercise.name}/exercise.py"
     option = "" if answers is None else f" --answers {shlex.quote(str(answers))}"
     parts = [f"{exercise.name}: {exercise.title}"]
     if result.status == "not started":
@@ -66,9 +67,18 @@ def feedback(result: Result, answers: Path | None = None) -> str:
     if result.status in ("wrong", "crashed", "timed out") and not result.score:
         parts.append("No points count until the first check passes.")
     parts += result.notes
-    hint = f"pytest exercises{option} -k {exercise.key} --hint"
-    parts.append(f"Read again: {_address(exercise)}\nNext hint:  {hint}")
-    return "\n\n".join(part if "  | " in part else wrapped(part) for part in parts)
+    again = wrapped(f"Read again: {_address(exercise)}")
+    hint = f"Next hint:  pytest {_exercises()}{option} -k {exercise.key} --hint"
+    told = [part if "  | " in part else wrapped(part) for part in parts]
+    return "\n\n".join([*told, f"{again}\n{hint}"])
+
+
+def _exercises() -> str:
+    """The folder of the exercises, as a command in the working folder names it."""
+    try:
+        return shlex.quote(Path(os.path.relpath(HOME)).as_posix())
+    except ValueError:  # on Windows: another drive
+        return shlex.quote(str(HOME))
 
 
 def _title(check: str) -> str:
