@@ -60,6 +60,10 @@ def test_it_gives_the_logits_and_every_activation(answer, see):
         for name in names if label == "2 layers" else ():
             ask(f"{label}: cache[{name!r}]", lambda logits, cache, name=name: cache[name])
         ask(
+            f"{label}: all shapes",
+            lambda logits, cache: sorted({str(list(cache[name].shape)) for name in cache}),
+        )
+        ask(
             f"{label}: names whose tensor requires a gradient",
             lambda logits, cache: [name for name in cache if cache[name].requires_grad],
         )
@@ -145,6 +149,7 @@ def test_it_caches_what_the_model_went_on_with(answer, see):
         "batch pos d_model",
         **given,
     )
+    one.add_hook("hook_embed", lambda grad, hook: None, dir="bwd")
     see("its logits", lambda: answer.run_with_cache(**given)[0], "batch pos d_vocab", **given)
 
 
@@ -193,3 +198,12 @@ def test_the_cache_holds_references(answer, see):
         return [name for name in SHARED if cache[name].data_ptr() != passed[name].data_ptr()]
 
     see(f"which of {', '.join(SHARED)} are copies", copies)
+
+    def copies_with_a_filter():
+        one, passed = model(), {}
+        one.add_hook(SHARED[0], lambda tensor, hook: passed.update({hook.name: tensor}))
+        with torch.no_grad():
+            _, cache = answer.run_with_cache(one, TOKENS, lambda name: name == SHARED[0])
+        return [name for name in cache if cache[name].data_ptr() != passed[name].data_ptr()]
+
+    see(f"the same with a filter for {SHARED[0]}, under no_grad", copies_with_a_filter)

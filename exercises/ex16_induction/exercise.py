@@ -15,7 +15,8 @@ same phrase again. At a word of the second phrase, an induction head looks at th
   items, at each position. Take the mean from a run where nothing is replaced, or from the run at
   hand: here both count as right. With an empty list nothing is replaced. Count the predictions for
   the words of the second phrase from its second word on: those made at positions period + 1 up to
-  the last but one. Leave no hook behind, and the hooks of others as they are.
+  the last but one. Leave no hook behind, and the hooks of others as they are. Somebody's hook may
+  have kept the tensor that yours is given: change a copy.
 - `finding(model, tokens, period)` answers (heads, pairs). `heads` is the list of the (layer, head)
   with a score above 0.4. `pairs` is the list of those pairs of them, ((layer, head), (layer,
   head)), that stand in for each other: without either one alone the accuracy stays above 0.75, and

@@ -60,9 +60,26 @@ def one_layer_more(weights):
     return moved
 
 
-def mute(weights, head=1):
-    """A head of layer 1 looks where it did, and writes nothing."""
-    weights["blocks.1.attn.W_O"][head] = 0
+def one_layer_that_looks(weights):
+    """A layer between 0 and 1. Its second head looks as that of layer 1, and it writes nothing."""
+    moved = {}
+    for name, weight in weights.items():
+        _, layer, rest = name.split(".", 2) if name.startswith("blocks.") else ("", "0", "")
+        if layer == "0":
+            moved[name] = weight
+            continue
+        moved[f"blocks.{int(layer) + 1}.{rest}"] = weight
+        if layer == "1":
+            writes = rest.endswith(("W_O", "b_O", "W_out", "b_out"))
+            moved[name] = 0 * weight if writes else weight.clone()
+    for name in ("W_Q", "b_Q"):
+        moved[f"blocks.1.attn.{name}"][0] = 0
+    return moved
+
+
+def weaken(weights, head=1, share=0.0):
+    """A head of layer 1 looks where it did, and writes a share of what it wrote."""
+    weights["blocks.1.attn.W_O"][head] *= share
     return weights
 
 
@@ -76,18 +93,20 @@ def previous_token_head_twice(weights):
     return weights
 
 
-def all_heads_twice(weights):
-    """Each head is there twice, and each of the two writes half: any two of them can go."""
-    for name, weight in weights.items():
-        if ".attn." in name and not name.endswith("b_O"):
-            weights[name] = torch.cat([weight, weight]) / (2 if name.endswith("W_O") else 1)
+def second_then_first_twice(weights, share):
+    """In layer 1 the second head, and then the first one twice: each writes a share of it."""
+    weights = one_head_more(weights)
+    for name in ("W_Q", "W_K", "W_V", "b_Q", "b_K", "b_V", "W_O"):
+        heads = weights[f"blocks.1.attn.{name}"]
+        heads[0], heads[2] = heads[2].clone(), heads[1]
+    weights["blocks.1.attn.W_O"][1:] *= share
     return weights
 
 
-def blind(weights):
-    """Head 0 of layer 1 looks everywhere alike."""
-    weights["blocks.1.attn.W_Q"][0] = 0
-    weights["blocks.1.attn.b_Q"][0] = 0
+def blur(weights, share):
+    """Head 1 of layer 1 looks less sharply where it looked."""
+    for name in ("W_Q", "b_Q"):
+        weights[f"blocks.1.attn.{name}"][1] *= share
     return weights
 
 
@@ -98,25 +117,35 @@ def models():
         "a model with one more head": altered(one_head_more, n_heads=3),
         "a model with one more layer": altered(one_layer_more, n_layers=4),
         "a model with one more of both": altered(
-            lambda weights: one_layer_more(one_head_more(weights)), n_layers=4, n_heads=3
+            lambda weights: one_head_more(one_layer_that_looks(weights)), n_layers=4, n_heads=3
         ),
-        "a model in which the first head writes nothing": altered(partial(mute, head=0)),
-        "a model in which the second head writes nothing": altered(mute),
-        "a model with all heads twice": altered(all_heads_twice, n_heads=4),
+        "a model in which the first head writes nothing": altered(partial(weaken, head=0)),
+        "a model in which the second head writes nothing": altered(weaken),
+        "a model in which the first head writes half": altered(partial(weaken, head=0, share=0.5)),
+        "a model in which the second head writes a third": altered(partial(weaken, share=0.3)),
+        "a model with a head twice": altered(
+            partial(second_then_first_twice, share=0.45), n_heads=3
+        ),
+        "a model with a weak head twice": altered(
+            partial(second_then_first_twice, share=0.35), n_heads=3
+        ),
         "a model with the previous-token head twice": altered(previous_token_head_twice, n_heads=3),
-        "a model in which a head looks everywhere": altered(blind),
+        "a model in which a head looks less sharply": altered(partial(blur, share=0.25)),
+        "a model in which a head looks hardly there": altered(partial(blur, share=0.225)),
     }
 
 
-ASKED = (
-    "the shipped model",
-    "a model with one more of both",
-    "a model in which the first head writes nothing",
-    "a model in which the second head writes nothing",
-    "a model in which a head looks everywhere",
-    "a model with all heads twice",
-    "a model with the previous-token head twice",
-)
+ASKED = {  # by the period of the phrases
+    "the shipped model": PERIOD,
+    "a model with one more of both": PERIOD,
+    "a model in which the first head writes half": PERIOD,
+    "a model in which the second head writes a third": PERIOD,
+    "a model with a head twice": PERIOD,
+    "a model with a weak head twice": 8,
+    "a model with the previous-token head twice": PERIOD,
+    "a model in which a head looks less sharply": PERIOD,
+    "a model in which a head looks hardly there": PERIOD,
+}
 
 
 @cache
@@ -173,11 +202,12 @@ def test_the_induction_score_of_each_head(answer, see):
 @points(2)
 def test_what_the_model_can_do_without_them(answer, see):
     def ask(model, *heads, period=PERIOD, batch=4):
-        given = {"model": models()[model], "tokens": phrases(period, batch)}
+        given, asked = {"model": models()[model], "tokens": phrases(period, batch)}, list(heads)
         size = f", phrases of {period}, {batch} items" if (period, batch) != (PERIOD, 4) else ""
         see(
             f"accuracy_without({list(heads)}), {model}{size}",
-            lambda: answer.accuracy_without(**given, period=period, heads=list(heads)),
+            lambda: answer.accuracy_without(**given, period=period, heads=asked),
+            heads=asked,
             **given,
         )
 
@@ -188,7 +218,7 @@ def test_what_the_model_can_do_without_them(answer, see):
     ):  # fmt: skip
         ask(ship, *heads)
     ask(ship, (0, 0), period=5, batch=3)
-    ask(ship, (0, 0), period=8, batch=1)
+    ask(ship, (0, 0), period=8, batch=2)
     ask(ship, (1, 1), (1, 0), period=8, batch=3)
     ask("a model with one more head", (1, 1), (1, 2))
     ask("a model with one more head", (1, 0), (1, 1))
@@ -221,14 +251,14 @@ def test_what_the_model_can_do_without_them(answer, see):
 
 @points(4)
 def test_which_heads_do_it_and_which_stand_in(answer, see):
-    for name in ASKED:
-        given = {"model": models()[name], "tokens": phrases()}
+    for name, period in ASKED.items():
+        given = {"model": models()[name], "tokens": phrases(period)}
 
         kept = []
 
-        def found(which, given=given, kept=kept):
+        def found(which, given=given, period=period, kept=kept):
             if not kept:  # it takes some runs: ask once
-                kept.append(answer.finding(**given, period=PERIOD))
+                kept.append(answer.finding(**given, period=period))
             heads, pairs = kept[0]
             return list((heads, pairs)[which])
 

@@ -86,7 +86,7 @@ def test_no_head_the_same_twice_and_block_after_block(answer, see):
     every = [(layer, head) for layer in range(2) for head in range(2)]
     look("all heads", lambda: run(answer, given, every))
     look("another model, with heads = [(1, 2)]", lambda: run(answer, other, [(1, 2)]))
-    swapped = {**given, "reference": given["reference"].flip(0, 1)}
+    swapped = {**given, "reference": given["reference"][[4, 3, 3]].flip(1)}
     look("another reference, with heads = [(0, 1)]", lambda: run(answer, swapped, [(0, 1)]))
     more = {**given, "tokens": given["reference"][:3]}
     look("three items of tokens, with heads = [(0, 1)]", lambda: run(answer, more, [(0, 1)]))
@@ -235,11 +235,18 @@ def test_the_effect_of_each_head(answer, see):
     def right(logits):
         return (logits.argmax(-1) == given["tokens"]).sum().item()
 
+    owner, kept = patient(1, 3), []
+    owner.add_hook("blocks.0.hook_resid_pre", lambda resid, hook: 2 * resid)
+    owner.add_hook("blocks.0.attn.hook_z", lambda z, hook: kept.append((z, z.clone())))
     see(
-        "1.0 * measure_effects(..), where the metric is a whole number",
-        lambda: 1.0 * answer.measure_effects(**given, metric=right),
+        "1.0 * measure_effects(..), the metric is a whole number, and others have hooks",
+        lambda: 1.0 * answer.measure_effects(**{**given, "model": owner}, metric=right),
         "layer head",
-        **given,
+        **{**given, "model": owner},
+    )
+    see(
+        "what a hook of others was given is as it was",
+        lambda: len(kept) > 0 and all(torch.equal(z, copy) for z, copy in kept),
     )
     for error in (ZeroDivisionError, KeyboardInterrupt):
         see(

@@ -102,13 +102,15 @@ def test_gradients_of_the_parameters_stay_as_they_were(answer, see):
         return [estimate.shape == (1, 5, 3), sum(g is not None for g in kept)]
 
     see("[right shape?, parameters with a grad], where there was none", grads, **given)
-    for parameter in given["model"].parameters():
-        parameter.grad = torch.ones_like(parameter)
+    ones = [torch.ones_like(parameter) for parameter in given["model"].parameters()]
+    for parameter, one in zip(given["model"].parameters(), ones, strict=True):
+        parameter.grad = one
 
     def sums():
         answer.attribution_patching(**given, metric=difference)
         kept = [p.grad for p in given["model"].parameters()]
-        return sum(float((g - 1).abs().sum()) if g is not None else 1.0 for g in kept)
+        changed = sum(float((g - 1).abs().sum()) if g is not None else 1.0 for g in kept)
+        return changed + sum(float((one - 1).abs().sum()) for one in ones)
 
     see("by how much the parameters' grads of ones changed", sums, **given)
 
@@ -132,3 +134,20 @@ def test_the_hooks_of_others_stay_and_run(answer, see):
         **given,
     )
     see("a second call", lambda: answer.attribution_patching(**given, metric=likelihood), AXES)
+
+    def failing(logits):
+        raise KeyboardInterrupt("on purpose")
+
+    def interrupted():
+        try:
+            with torch.no_grad():
+                answer.attribution_patching(**given, metric=failing)
+        except KeyboardInterrupt:
+            return [
+                f"{point.name}, {len(hooks)}"
+                for point in model.hook_points()
+                for hooks in (point.fwd_hooks, point.bwd_hooks)
+                if hooks
+            ]
+
+    see("the metric is interrupted: the points with hooks, and how many", interrupted, **given)

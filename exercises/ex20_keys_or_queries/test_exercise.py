@@ -35,6 +35,11 @@ def negated(logits):
     return -difference(logits)
 
 
+def everywhere(logits):
+    """Of all positions, and not linear."""
+    return (logits[..., 2] - logits[..., 5]).softmax(1).square().sum().exp()
+
+
 @cache
 def world(name, dtype=torch.float64):
     shape, batch, pos, _ = WORLDS[name]
@@ -82,8 +87,8 @@ def shares_of(answer, model, tokens, source, metric, layer, head):
 def test_how_much_comes_back_by_each_input(answer, see):
     for name, layer, head, metric in (
         ("2 layers of 3 heads", 1, 2, difference),
-        ("2 layers of 3 heads", 0, 1, negated),
-        ("1 layer, batch 1", 0, 1, difference),
+        ("2 layers of 3 heads", 0, 1, everywhere),
+        ("1 layer, batch 1", 0, 1, everywhere),
         ("4 layers, no MLPs", 0, 0, negated),
     ):
         given = world(name)
@@ -123,8 +128,10 @@ def test_which_input_carries_the_difference(answer, see):
         (0.05, 0.1, 0.02),
         (0.0, 0.11, 0.1),
         (0.2, 0.3, 0.25),
+        (0.1, 0.2, 0.9),
+        (1.2, 0.3, 1.5),
     ):
-        shares = {"q": q, "k": k, "v": v}
+        shares = {"v": v, "q": q, "k": k}
         see(f"find_carrier({shares})", lambda s=shares: answer.find_carrier(s), shares=shares)
 
 

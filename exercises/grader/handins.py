@@ -73,8 +73,8 @@ class Handin:
         elif not self.files and not self.notes:
             found = _listed(self.others) if self.others else "nothing that could be one"
             lines.append(
-                f"There is no answer in {self.folder}. It holds {found}. An answer is called by "
-                f"its exercise, as in {names[0]}.py, or lies in {names[0]}/exercise.py."
+                f"There is no answer in {self.folder}. It holds {found}. An answer has its "
+                f"exercise's name, as in {names[0]}.py, or lies in {names[0]}/exercise.py."
             )
         elif self.others:
             lines.append(f"These are none of these exercises': {_listed(self.others)}.")

@@ -238,13 +238,17 @@ def diagnose(record: Mapping[str, Any], seen: Seen) -> dict[str, list[int]]:
         for name, at in known.items()
         if at and all(number in shown and _alike(at[number], shown[number]) for number in at)
     ]
+    checks = [check for check, _, _ in places(record["shown"])]
+    first = [number for number in shown if checks[number] == checks[min(shown)]]
     whole = [
         {name}
         for name in within
         if known[name].keys() == shown.keys() and not name.startswith(LOCAL)
     ]
     names = list(known)
-    for pair in record["pairs"]:
+    # One edit that is local, and shows all that its check shows, says more than any two together.
+    alone = any(name.startswith(LOCAL) and known[name].keys() == {*first} for name in within)
+    for pair in [] if alone else record["pairs"]:
         one, two, seen_of_pair = pair.split(" ")
         if _alike(seen_of_pair, signature(shown)):
             whole.append({names[int(one)], names[int(two)]})
@@ -253,8 +257,6 @@ def diagnose(record: Mapping[str, Any], seen: Seen) -> dict[str, list[int]]:
         explains = {name: sorted(known[name].keys() & shown.keys()) for name in common}
     else:
         most = [a for a in within if not any(known[a].keys() < known[b].keys() for b in within)]
-        checks = [check for check, _, _ in places(record["shown"])]
-        first = [number for number in shown if checks[number] == checks[min(shown)]]
         explains = {name: [n for n in known[name] if n in first] for name in most}
         if set(first) - set().union(*explains.values()):
             until = max(n for n, check in enumerate(checks) if check == checks[first[0]])

@@ -21,6 +21,7 @@ def ablate_heads(model, heads, reference):
         yield model
 
 
+@torch.no_grad()
 def measure_effects(model, tokens, reference, metric):
     whole = metric(model(tokens))
     effects = torch.zeros(model.cfg.n_layers, model.cfg.n_heads)

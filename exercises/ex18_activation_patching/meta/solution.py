@@ -3,6 +3,7 @@
 import torch
 
 
+@torch.no_grad()
 def patch_resid_pre(model, clean_tokens, corrupted_tokens, metric):
     clean_logits, cache = model.run_with_cache(clean_tokens)
     high, low = metric(clean_logits), metric(model(corrupted_tokens))
