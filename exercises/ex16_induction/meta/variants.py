@@ -338,8 +338,8 @@ EDITS = [
     slip(
         "none is tried alone",
         {PAIRS: "if accuracy(one, two) < 0.5"},
-        "Neither head of a pair is tried alone. One of them may be missed alone: then nothing stands "
-        "in for it.",
+        "A pair counts although the model misses one of the two alone. Then nothing stands in for that "
+        "one: without either alone the accuracy has to stay above 0.75.",
     ),
     slip(
         "pairs of all heads",
