@@ -90,6 +90,7 @@ def test_an_answer_is_found_where_the_documents_place_it(tmp_path, place):
         *("getitem.py", "ex05_getitem (1).py", "ex05_getitem-1.py", "ex05_getitem copy.py"),
         *("EX05_GETITEM.PY", "ex5_getitem.py", "ex05.py", "ex05-getitem.py", "Exercise 5.py"),
         *("ex05_getitem_final.py", "week 2/ex05_getitem.py", "Ex05_getitem/exercise.py"),
+        *("Copy of ex05_getitem.py", "ada_ex05_getitem.py", "ex05_getitem_l\u00f6sung.py"),
     ],
 )
 def test_a_file_that_can_only_be_one_exercise_is_graded_and_its_name_is_told(tmp_path, name):
