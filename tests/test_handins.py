@@ -235,9 +235,10 @@ def test_the_next_commands_name_the_folder_of_answers(tmp_path):
 
 def test_days_are_told_like_people_and_what_is_theirs_alone_is_not_graded(tmp_path):
     day = {"day1/ex01_hook_point.py": written(1), "day2/ex01_hook_point.py": "x = 1"}
-    about = lay_out(tmp_path, {**day, "day2/ex05_getitem.py": written(5)}).about(EXERCISES)
-    assert "day1, day2" in about
-    assert "If they are one person's" in about
+    handin = lay_out(tmp_path, {**day, "day2/ex05_getitem.py": written(5)})
+    assert handin.files == {}
+    assert "day1, day2" in handin.about(EXERCISES)
+    assert "If they are one person's" in handin.about(EXERCISES)
 
 
 def test_places_near_the_top_are_looked_at_before_many_files_below(tmp_path, monkeypatch):

@@ -145,13 +145,13 @@ def _names(places: Sequence[Path]) -> list[str]:
 
     A Mac writes an umlaut as two characters, which would shift a table, as a line's end would.
     """
-    short = [place.stem if _is_zip(place) else place.name for place in places]
-    known = Counter(map(_plain, short))
-    names: list[str] = []
+    short = [_plain(place.stem if _is_zip(place) else place.name) for place in places]
+    alone = Counter(short)
+    names, counted = [], Counter[str]()
     for name, place in zip(short, places, strict=True):
-        name = _plain(name if known[_plain(name)] == 1 else place.name)
-        same = names.count(name) + sum(one.startswith(f"{name} (") for one in names)
-        names.append(f"{name} ({same + 1})" if name in names else name)
+        name = name if alone[name] == 1 else _plain(place.name)
+        counted[name] += 1
+        names.append(name if counted[name] == 1 else f"{name} ({counted[name]})")
     return names
 
 

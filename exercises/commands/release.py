@@ -80,7 +80,8 @@ def pack_for_gradescope(file: Path, exercises: Sequence[Exercise]) -> None:
 
 def known_files(exercises: Sequence[Exercise]) -> list[Path]:
     """The files of a copy, relative to the repository. Every stub must be as it came."""
-    listed, changed = _listed_by_git(), _changed_in_git([one.stub for one in exercises])
+    listed = _listed_by_git()
+    changed = set() if listed is None else _changed_in_git([one.stub for one in exercises])
     solved = [one.name for one in exercises if one.stub in changed or not is_stub(one, one.stub)]
     if solved:
         raise ReleaseError(
@@ -108,8 +109,6 @@ def _listed_by_git() -> set[Path] | None:
 
 def _changed_in_git(files: Sequence[Path]) -> set[Path]:
     """Those that differ from git's: also in a comment, which the fingerprint does not see."""
-    if _listed_by_git() is None:
-        return set()
     names = [file.relative_to(ROOT).as_posix() for file in files]
     return {ROOT / name for name in _git("diff", "--name-only", "HEAD", "--", *names).split("\n")}
 

@@ -77,7 +77,7 @@ def _release(args: argparse.Namespace) -> None:
         raise ReleaseError("Give a folder for the copy, or --gradescope FILE.zip, or both.")
     exercises = select(exercises_in(), args.only)
     if args.gradescope is not None:
-        refuse_a_file(args.gradescope)
+        refuse_a_file(args.gradescope)  # before the copy is written, and not after it
     if args.folder is not None:
         release(args.folder, exercises, args.site, args.classroom)
         print(f"Written to {args.folder}. Its README.md says how to begin.")

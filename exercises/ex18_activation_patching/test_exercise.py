@@ -123,7 +123,7 @@ def test_its_hooks_come_off_and_only_they(answer, see):
     given = world(batch=2, pos=3)
     for error, call in ((ZeroDivisionError, 1), (ZeroDivisionError, 4), (KeyboardInterrupt, 4)):
         see(
-            f"{error.__name__} is raised when the metric is called the {call}. time",
+            f"{error.__name__} is raised at call {call} of the metric",
             lambda error=error, call=call: answer.patch_resid_pre(
                 **given, metric=failing(error, call)
             ),

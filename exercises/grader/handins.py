@@ -26,7 +26,7 @@ OTHER = {"__pycache__", "__MACOSX", "meta", "grader", "commands", "site-packages
 OTHER |= {"minicache", "lessons", "notebooks", "tests", "venv", "build", "dist"}
 CLONED = {"exercises", "my_answers"}  # what holds one of them is a clone, whatever its name
 SILENT = ("__init__", "__main__", "test_", "conftest", "earlier.py")  # nobody takes for an answer
-# What answers are handed in as by mistake: they are named, and not graded.
+# Answers, and what is handed in for one by mistake: that is named, and not graded.
 LOOKED_AT = (".py", ".ipynb", ".txt", ".zip")
 NAMED = re.compile(r"(?:ex(?:ercise|er)?)?[ _-]*0*(\d+)?[ _.-]*(.*?)")
 ADDED = re.compile(r"[ _.-]*(\(\d+\)|[ _.-]\d+|copy|copie|kopie|final|solution|answer|v\d+)$")

@@ -26,9 +26,9 @@ CLASSES = {
 }
 
 
-def hand_in(folder: Path, end: str, students: int = STUDENTS) -> None:
+def hand_in(folder: Path, end: str) -> None:
     """A folder a student, with the references as answers, and `end` at the end of each."""
-    for number in range(students):
+    for number in range(STUDENTS):
         student = folder / f"student_{number:02}"
         student.mkdir()
         for exercise in exercises_in():
